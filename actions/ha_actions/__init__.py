@@ -1,0 +1,1 @@
+"""Mistral actions that bring guests back when their compute host dies."""

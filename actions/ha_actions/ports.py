@@ -1,0 +1,218 @@
+"""The whole outside world on one page.
+
+The simulator implements every port; ``cloud.py``, ``ledger.py``, ``fences/``
+and ``witnesses/`` do for real. Every verb that changes the world takes a
+:class:`~ha_actions.model.Claim` and raises ``Refused("superseded")``, without
+sending anything, when ``claim.until`` has passed at the moment of sending.
+
+Any verb may raise ``Transient`` (not done), ``NoAnswer`` (a change was sent,
+nobody answered), ``Failed`` (answered: no) or ``Refused``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from ha_actions.model import (
+    Aggregate,
+    Claim,
+    Evidence,
+    Guest,
+    Host,
+    Member,
+    Migration,
+    Reading,
+    Testimony,
+    Word,
+)
+
+T = TypeVar("T")
+
+
+class Reach(Word):
+    """What a TCP connection attempt met."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    """Closed port, but something answered: the host's kernel lives."""
+    NOTHING = "nothing"
+
+
+class Clock(Protocol):
+    """Time. Nothing else in the pack reads a clock or sleeps."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
+
+    def together(
+        self, jobs: Sequence[Callable[[], T]], at_most: int
+    ) -> list[T]:
+        """Run the jobs side by side; results in the order of the jobs.
+
+        The first exception is raised after all have ended.
+        """
+
+
+class Ledger(Protocol):
+    """What must be remembered; the real one is Mistral environments.
+
+    ``create`` is atomic, ``write`` is not: what is contended is created.
+    Names have at most 200 characters, values at most about 0.9 MB of JSON.
+    """
+
+    def create(self, name: str, value: Mapping[str, Any]) -> bool:
+        """Make an entry; False, and nothing changed, if there is one."""
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """An entry's value, or None."""
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """Make or replace an entry."""
+
+    def delete(self, name: str) -> None:
+        """Remove an entry; no error if there is none."""
+
+    def names(self, prefix: str) -> list[str]:
+        """Names that start with the prefix, sorted."""
+
+    def execution_state(self, execution: str) -> str:
+        """Mistral's word for an execution, ``""`` if there is none."""
+
+
+class Cloud(Protocol):
+    """Nova, Neutron, Cinder and Octavia, as far as the pack needs them."""
+
+    # -- reading: a constant number of API calls, however many guests -------
+    def hosts(self) -> list[Host]:
+        """Every nova-compute, with its aggregates' names."""
+
+    def aggregates(self) -> list[Aggregate]:
+        """Every host aggregate with its metadata."""
+
+    def guests_on(self, host: str) -> list[Guest]:
+        """Every guest that Nova's database places on the host."""
+
+    def guests(self, ids: Iterable[str]) -> dict[str, Guest]:
+        """These guests, wherever they are; a deleted one is missing."""
+
+    def evacuations(self, source: str) -> list[Migration]:
+        """Evacuation records from a host, newest last."""
+
+    def evacuation_asked(self, guest: str, since: float) -> bool:
+        """Whether Nova has an evacuate action of the guest since then."""
+
+    def copies(self, incident: str) -> dict[str, Guest]:
+        """Old guest id -> the server made in its place in this incident."""
+
+    def members(self) -> list[Member]:
+        """Every member of every pool; empty where there is no Octavia."""
+
+    def volume_states(self, ids: Iterable[str]) -> dict[str, str]:
+        """Volume id -> Cinder's status; empty where there is no Cinder."""
+
+    # -- changing --------------------------------------------------------
+    def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
+        """Force the service down, disable it, say why: one PUT."""
+
+    def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
+        """Ask Nova once to rebuild it elsewhere; ``keep_off``: do not start.
+
+        :raises Failed: ``no_valid_host``, ``conflict`` (409), ``in_use``
+            (Nova thinks the host is up, or the guest is elsewhere already),
+            ``not_found``.
+        """
+
+    def reset_state(self, guest: str, state: str, claim: Claim) -> None:
+        """Set vm_state to ``active`` or ``error`` in Nova's database."""
+
+    def set_power(self, guest: str, verb: str, claim: Claim) -> None:
+        """``start``, ``stop``, ``pause``, ``suspend`` a guest."""
+
+    def recreate(
+        self, guest: Guest, metadata: Mapping[str, str], claim: Claim
+    ) -> str:
+        """Create a server like this one, with new ports; its id.
+
+        Same name, project, flavor, image, networks, security groups, key,
+        config drive, user data, server group, metadata plus the given.
+        :raises Refused: ``cannot_copy`` names what cannot be copied.
+        :raises Failed: ``quota``, ``no_valid_host``.
+        """
+
+    def delete(self, guest: str, claim: Claim) -> None:
+        """Delete a server; no error if it is gone."""
+
+    def set_weights(
+        self, lb: str, weights: Mapping[str, int], claim: Claim
+    ) -> None:
+        """Member id -> weight, for members of one load balancer.
+
+        Waits through Octavia's 409 "immutable" within its own deadline.
+        :raises Failed: ``lb_error`` when the load balancer is in ERROR.
+        """
+
+    def add_member(self, like: Member, address: str, claim: Claim) -> str:
+        """A member like this one at another address; its id (or the found)."""
+
+    def remove_member(self, member: Member, claim: Claim) -> None:
+        """Remove a member; no error if it is gone."""
+
+
+class Network(Protocol):
+    """Plain connections from the executor to hosts and guests."""
+
+    def connect(self, address: str, port: int, timeout_s: float) -> Reach:
+        """Try one TCP connection."""
+
+    def http_status(
+        self, address: str, port: int, path: str, timeout_s: float
+    ) -> int:
+        """Status of one GET, no redirects followed; 0 for no answer."""
+
+
+class Fence(Protocol):
+    """One device that can take a host's life. It answers, nothing else.
+
+    Order, deadlines, retries and confirmation are in ``proof.py``.
+    """
+
+    name: str
+    evidence: Evidence
+
+    def identify(self) -> str:
+        """What the device says it controls (name, UUID or serial).
+
+        :raises BadInput: it is not the configured host.
+        """
+
+    def power(self) -> Reading:
+        """A fresh reading over a new connection; never raises: UNKNOWN."""
+
+    def cut(self, claim: Claim) -> None:
+        """Ask for power off. Success means asked, not off."""
+
+    def restore(self, claim: Claim) -> None:
+        """Ask for power on."""
+
+
+class Witness(Protocol):
+    """A source that is asked "is this host alive?"."""
+
+    name: str
+
+    def testify(self, host: Host) -> Testimony:
+        """Its answer within its own deadline; any error is ``silent``."""
+
+
+class Journal(Protocol):
+    """Where it is told what happens: the log, and the trace of a scenario."""
+
+    def note(self, kind: str, subject: str, text: str, **facts: Any) -> None:
+        """One thing that happened. ``kind`` is a word of the glossary."""
+
+    def tell(self, subject: str, text: str, **facts: Any) -> None:
+        """The same, and a person must see it."""

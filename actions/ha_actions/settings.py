@@ -1,0 +1,253 @@
+"""What the operator may set: every key, its unit, bounds and reason.
+
+These classes are the policy file's schema: ``policy.py`` loads the file into
+them strictly. ``knob()`` carries the text that ``docs/policy.md`` shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ha_actions.model import Mode, Protection
+
+
+def knob(
+    default: Any,
+    why: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """A field with its documentation and bounds (inclusive)."""
+    meta = {"why": why, "low": low, "high": high}
+    if isinstance(default, (dict, list)):
+        kept = default
+        return field(default_factory=lambda: type(kept)(kept), metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much may be down, or be fenced, before only a person may go on.
+
+    Counted on raw health before any filter. Beyond a limit: held, paged.
+    """
+
+    hosts_down: int = knob(
+        1,
+        "Hosts that may be down in one failure domain, and in the whole "
+        "cloud, whatever the percentages say. 0 blocks all recovery.",
+        low=0,
+        high=1000,
+    )
+    hosts_down_percent: int = knob(
+        10,
+        "Percent of a failure domain's hosts that may be down; the larger "
+        "of this and hosts_down counts. 100 switches the limit off.",
+        low=0,
+        high=100,
+    )
+    cloud_down_percent: int = knob(
+        5, "The same for all hosts of the cloud.", low=0, high=100
+    )
+    fences: int = knob(
+        2,
+        "Hosts that may be fenced in one window, by atomic slots. 0 blocks "
+        "every fence.",
+        low=0,
+        high=1000,
+    )
+    window_s: int = knob(1800, "Seconds of that window.", low=60, high=86400)
+    quiet_s: int = knob(
+        0,
+        "Seconds in which an incident only listens before it is judged: "
+        "time for a host that merely reboots.",
+        low=0,
+        high=3600,
+    )
+    domain: str = knob(
+        "",
+        "Aggregate metadata key that names a host's failure domain (such "
+        "as `rack`); empty: the availability zone.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Witnesses:
+    """Who is asked whether a host is alive, and how answers are weighed."""
+
+    ask: list[str] = knob(
+        ["compute_service", "bmc_power", "tcp_reach"],
+        "Entry-point names of the witnesses.",
+    )
+    need_dead: int = knob(
+        2,
+        "How many must say dead for DOWN. 1 trusts a single source: not wise.",
+        low=1,
+        high=10,
+    )
+    veto: list[str] = knob(
+        ["tcp_reach", "compute_service"],
+        "Witnesses whose `alive` stops the fence, whoever says dead.",
+    )
+    watch_s: int = knob(
+        12,
+        "Seconds between the two looks at a heartbeat. Must be longer "
+        "than Nova's report_interval (10).",
+        low=1,
+        high=600,
+    )
+    reach_tries: int = knob(
+        3,
+        "Unanswered connections, spread over reach_over_s, before "
+        "tcp_reach says dead.",
+        low=1,
+        high=20,
+    )
+    reach_over_s: int = knob(
+        6, "Seconds over which they are spread.", low=1, high=120
+    )
+    networks: dict[str, Any] = knob(
+        {},
+        "Per network: `hosts` (host -> address), `port`, and `control`, "
+        "an address that must answer, else the network itself is silent.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fencing:
+    """How death is proved."""
+
+    accept: list[str] = knob(["power"], "Classes of evidence that are proof.")
+    stable_s: float = knob(
+        10,
+        "Seconds that OFF must hold. A host that comes back after 3 s is "
+        "not dead.",
+        low=0,
+        high=600,
+    )
+    poll_s: float = knob(2, "Seconds between readings.", low=0.1, high=60)
+    deadline_s: int = knob(
+        120, "Seconds for the whole fence.", low=10, high=1800
+    )
+    fresh_s: float = knob(
+        5,
+        "Age of a reading, in seconds, at the first evacuation of a batch.",
+        low=1,
+        high=60,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """How guests are brought back."""
+
+    batch: int = knob(
+        25, "Guests that one action call handles.", low=1, high=100
+    )
+    side_by_side: int = knob(
+        4, "Parallel calls inside one batch.", low=1, high=64
+    )
+    poll_s: float = knob(
+        2,
+        "Seconds between looks at the migrations; grows to four times as "
+        "much.",
+        low=0.5,
+        high=60,
+    )
+    deadline_s: int = knob(
+        600, "Seconds for one step of one batch.", low=10, high=1800
+    )
+    ready_s: int = knob(
+        180,
+        "Seconds that others wait for a group to become ready.",
+        low=0,
+        high=900,
+    )
+    tries: int = knob(
+        2,
+        "Evacuations of one guest after a failed spawn, the first one "
+        "included.",
+        low=1,
+        high=5,
+    )
+    instance_store: dict[str, str] = knob(
+        {},
+        "Aggregate -> `shared` or `local`: Nova cannot tell whether an "
+        "image-backed disk is shared. Not listed: local.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The operator's word on guests for which an expression is true."""
+
+    when: str = knob("", "YAQL over the guest, without `<% %>`.")
+    set: dict[str, str] = knob({}, "Tags (`ha:protection` ...) to set.")
+    because: str = knob("", "Why; it is shown wherever the rule decides.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drill:
+    """Rehearsals that really act."""
+
+    hosts: list[str] = knob([], "The only hosts that a drill may cut.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """One YAML file, ``version: 1``: who decides what happens to a VM."""
+
+    version: int = knob(1, "Format of this file.", low=1, high=1)
+    mode: Mode = knob(
+        Mode.SHADOW,
+        "`shadow` decides and records, `ask` waits for a person, `act` acts.",
+    )
+    modes: dict[str, Mode] = knob(
+        {},
+        "Aggregate -> mode, where it differs. A host in several "
+        "aggregates gets the most careful.",
+    )
+    ask_s: int = knob(
+        900,
+        "Seconds that `ask` waits for a person, then held, never act.",
+        low=10,
+        high=86400,
+    )
+    default_protection: Protection = knob(
+        Protection.IGNORE, "For guests that nobody tagged."
+    )
+    tenant_may: list[str] = knob(
+        ["pet", "cattle", "ignore", "custom"],
+        "Protections that a tenant's own tags may choose.",
+    )
+    methods: dict[str, list[str]] = knob(
+        {
+            "pet": ["ha.evacuate_servers", "ha.update_members"],
+            "cattle": [
+                "ha.recreate_servers",
+                "ha.update_members",
+                "ha.retire_servers",
+            ],
+        },
+        "Protection -> steps, in order.",
+    )
+    rules: list[Rule] = knob([], "The first true one decides.")
+    service_vms: list[Rule] = knob(
+        [], "Guests that belong to a service and are left to it."
+    )
+    limits: Limits = field(default_factory=Limits)
+    witnesses: Witnesses = field(default_factory=Witnesses)
+    fencing: Fencing = field(default_factory=Fencing)
+    recovery: Recovery = field(default_factory=Recovery)
+    drill: Drill = field(default_factory=Drill)
+    probe_networks: list[str] = knob(
+        [], "Networks on which guests may be probed."
+    )
+    stale_s: int = knob(
+        600,
+        "Age in seconds at which an alarm's event is too old to act on.",
+        low=30,
+        high=86400,
+    )

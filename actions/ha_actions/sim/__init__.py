@@ -1,0 +1,1 @@
+"""A simulated cloud behind the same ports: two truths, one clock."""

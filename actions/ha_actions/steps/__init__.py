@@ -1,0 +1,1 @@
+"""The Mistral actions, one file each, found by their entry points."""

@@ -1,0 +1,1 @@
+"""Sources that are asked whether a host is alive; one class per file."""

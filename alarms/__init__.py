@@ -1,0 +1,1 @@
+"""Alarm definitions, read by Aodh. Data only."""

@@ -1,0 +1,1 @@
+"""What Aodh loads, and what watches hosts. Imports nothing else of ours."""

@@ -1,0 +1,1 @@
+"""What runs in the operator's shell: ha-pack."""

@@ -1,0 +1,99 @@
+"""All metadata of mistral-ha-pack. A top-level folder is one process's.
+
+Plain setuptools: pbr cannot map folders to packages.
+"""
+
+from setuptools import setup
+
+ACTIONS = [
+    "open_incident",
+    "assess_host",
+    "drain_members",
+    "fence_host",
+    "make_plan",
+    "evacuate_servers",
+    "recreate_servers",
+    "update_members",
+    "retire_servers",
+    "await_ready",
+    "record_failure",
+    "verify",
+    "close_incident",
+    "find_unfinished",
+]
+
+
+def action(name: str) -> str:
+    """The entry point of one action: module and class by convention."""
+    cls = "".join(part.capitalize() for part in name.split("_"))
+    return f"ha.{name} = ha_actions.steps.{name}:{cls}"
+
+
+setup(
+    name="mistral-ha-pack",
+    version="0.1.0",
+    description="When a compute host dies, every tenant VM gets what its "
+    "owner chose, and never runs twice.",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    package_dir={
+        "ha_actions": "actions/ha_actions",
+        "ha_alarms": "alarms/ha_alarms",
+        "ha_installer": "installer/ha_installer",
+        "ha_installer.workbooks": "workbooks",
+        "ha_installer.alarms": "alarms",
+    },
+    packages=[
+        "ha_actions",
+        "ha_actions.fences",
+        "ha_actions.witnesses",
+        "ha_actions.steps",
+        "ha_actions.sim",
+        "ha_alarms",
+        "ha_installer",
+        "ha_installer.workbooks",
+        "ha_installer.alarms",
+    ],
+    package_data={
+        "ha_installer": ["*.j2", "*.yaml"],
+        "ha_installer.workbooks": ["*.yaml"],
+        "ha_installer.alarms": ["*.yaml"],
+    },
+    install_requires=[
+        "mistral-lib>=3.0",
+        "openstacksdk>=4.0",
+        "sushy>=5.0",
+        "oslo.log>=6.0",
+        "PyYAML>=6.0",
+        "yaql>=3.0",
+    ],
+    extras_require={
+        "operator": ["rich>=13", "jinja2>=3"],
+        "engine": ["mistral>=20,<24", "rich>=13", "jinja2>=3"],
+        "test": [
+            "pytest",
+            "hypothesis",
+            "requests-mock",
+            "pytest-xdist",
+            "ruff",
+            "mypy",
+            "yamllint",
+            "types-PyYAML",
+            "build",
+            "sushy-tools",
+        ],
+    },
+    entry_points={
+        "mistral.actions": [action(name) for name in ACTIONS],
+        "ha_actions.fences": [
+            "redfish = ha_actions.fences.redfish:RedfishFence",
+        ],
+        "ha_actions.witnesses": [
+            "compute_service = "
+            "ha_actions.witnesses.compute_service:ComputeService",
+            "bmc_power = ha_actions.witnesses.bmc_power:BmcPower",
+            "tcp_reach = ha_actions.witnesses.tcp_reach:TcpReach",
+        ],
+        "console_scripts": ["ha-pack = ha_installer.cli:main"],
+    },
+)

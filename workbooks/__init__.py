@@ -1,0 +1,1 @@
+"""Workbooks, read by the Mistral engine. Data only."""
