@@ -1,0 +1,135 @@
+"""The one place that touches mistral_lib: context in, result out.
+
+Any project can call any action that executors have. So every action of ours
+first checks the caller's project against the executor's own file, and only
+then makes its first call.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from types import SimpleNamespace
+from typing import Any
+
+from mistral_lib import actions
+
+from ha_actions.errors import HaError, Refused
+from ha_actions.model import Requires
+from ha_actions.outside import current
+from ha_actions.run import Run
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class HaAction(actions.Action):
+    """An operator's action. Subclasses are plain dataclasses of JSON values.
+
+    Mistral rebuilds an action from ``vars()`` without ``__init__``; so no
+    clients and no class-level constants: those live at module level.
+    """
+
+    def run(self, context: Any) -> Any:
+        """Perform, and turn every ending into a Mistral result.
+
+        An error returns as ``Result(error={kind, code, retryable, message,
+        facts})``. SystemExit is caught too: Mistral takes it for SUCCESS.
+        """
+        try:
+            return self.perform(_enter(context))
+        except HaError as error:
+            LOG.warning("%s: %s", type(self).__name__, error.message)
+            return actions.Result(error=error.as_dict())
+        except (Exception, SystemExit) as error:
+            LOG.exception("%s broke", type(self).__name__)
+            return actions.Result(
+                error={
+                    "kind": "error",
+                    "code": "bug",
+                    "retryable": False,
+                    "message": f"{type(self).__name__} broke: "
+                    f"{type(error).__name__}; see the executor's log.",
+                    "facts": {},
+                }
+            )
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """Do it. The result is small: ids, counts and where to go next."""
+        raise Refused("abstract", "This is not an action by itself.")
+
+
+def _enter(context: Any) -> Run:
+    outside = current()
+    project = context.security.project_id
+    if project not in outside.operator_projects:
+        raise Refused(
+            "not_operator",
+            "This action uses the operator's credentials, and the calling "
+            "project is not in `operator_projects` of the executor's file.",
+        )
+    execution = context.execution
+    return Run(
+        outside,
+        execution=str(execution.workflow_execution_id or ""),
+        holder=str(execution.action_execution_id or uuid.uuid4()),
+    )
+
+
+@cache
+def classes() -> Mapping[str, type[HaAction]]:
+    """Every action of ours that is installed, by its Mistral name."""
+    return {
+        point.name: point.load()
+        for point in entry_points(group="mistral.actions")
+        if point.name.startswith("ha.")
+    }
+
+
+@cache
+def requirements() -> Mapping[str, Requires]:
+    """Step name -> what it must hold before it acts.
+
+    A step's module says so in ``REQUIRES``; one that is silent needs proof.
+    """
+    found = {}
+    for name, cls in classes().items():
+        module = importlib.import_module(cls.__module__)
+        if "batch" in inspect.signature(cls).parameters:
+            found[name] = getattr(module, "REQUIRES", Requires.PROOF)
+    return found
+
+
+def perform_by_name(
+    name: str,
+    inputs: Mapping[str, Any],
+    *,
+    project: str,
+    execution: str,
+    action_execution: str,
+) -> tuple[Any, Any]:
+    """Do what an executor does with an action call: ``(data, error)``.
+
+    For runs without an engine; the way through ``run`` is the same.
+    :raises Refused: ``no_action``, there is no such action.
+    """
+    cls = classes().get(name)
+    if cls is None:
+        raise Refused("no_action", f"There is no action {name!r}.")
+    context = SimpleNamespace(
+        security=SimpleNamespace(project_id=project),
+        execution=SimpleNamespace(
+            workflow_execution_id=execution,
+            action_execution_id=action_execution,
+        ),
+    )
+    answer = cls(**inputs).run(context)
+    if isinstance(answer, actions.Result):
+        return answer.data, answer.error
+    return answer, None

@@ -1,0 +1,170 @@
+"""What every step on a batch of guests shares: claim, proof, outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import HaAction
+from ha_actions.errors import HaError, Refused, Transient
+from ha_actions.model import (
+    Claim,
+    Host,
+    Outcome,
+    Planned,
+    Result,
+)
+from ha_actions.run import Run
+
+
+class Job:
+    """One batch in work: who is still to do, and leave to act on them."""
+
+    def __init__(self, run: Run, incident: str, batch: str, step: str) -> None:
+        self.run = run
+        self.step = step
+        self.incident = run.incident(incident)
+        self.policy = run.policy(self.incident)
+        self.cloud = run.cloud(self.incident)
+        self.host: Host = run.host(self.incident)
+        self.batch = run.batch(incident, batch)
+        self.until = run.clock.now() + self.policy.recovery.deadline_s
+        self._claim: Claim | None = None
+        kept = run.outcomes(incident, batch)
+        self.outcomes = {
+            id: o
+            for id, o in kept.items()
+            if o.result in (Result.DONE, Result.ALREADY)
+        }
+
+    @property
+    def todo(self) -> list[Planned]:
+        """Guests without an outcome, in the plan's order."""
+        return [
+            p for p in self.batch.guests if p.guest.id not in self.outcomes
+        ]
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the step's deadline has not passed."""
+        return self.run.clock.now() < self.until
+
+    def permit(self) -> Claim:
+        """Leave to act now: claimed, armed, and the proof held up again."""
+        self._claim = self.run.permit(
+            self.incident,
+            self.host.aggregates,
+            self._claim,
+            self.batch.id,
+        )
+        self.run.check_requirement(
+            self.incident, self.policy, self.batch.requires
+        )
+        return self._claim
+
+    def together(self, jobs: list[Callable[[], None]]) -> None:
+        """Some calls side by side, as many as the policy allows."""
+        self.run.clock.together(jobs, self.policy.recovery.side_by_side)
+
+    def settle(
+        self,
+        planned: Planned,
+        result: Result,
+        reason: str,
+        *,
+        code: str = "",
+        host: str = "",
+        new_id: str = "",
+    ) -> None:
+        """This guest's step has ended."""
+        guest = planned.guest
+        self.outcomes[guest.id] = Outcome(
+            guest=guest.id,
+            name=guest.name,
+            step=self.step,
+            result=result,
+            reason=reason,
+            code=code,
+            host=host,
+            at=self.run.clock.now(),
+            new_id=new_id,
+        )
+        self.run.journal.note(
+            "step", guest.name, f"{self.step}: {result}, {reason}"
+        )
+
+    def settle_rest(self, result: Result, code: str, reason: str) -> None:
+        """Everybody who is left ends the same way."""
+        for planned in self.todo:
+            self.settle(planned, result, reason, code=code)
+
+    def trying(self, planned: Planned, call: Callable[[], None]) -> None:
+        """Do one guest's call; its failure is its outcome alone.
+
+        ``Transient`` leaves the guest to the next round; ``superseded`` and
+        the like end the whole step.
+        """
+        try:
+            call()
+        except Transient:
+            return
+        except Refused as error:
+            if error.code in STOPS:
+                raise
+            self.settle(
+                planned, Result.REFUSED, error.message, code=error.code
+            )
+        except HaError as error:
+            self.settle(planned, Result.FAILED, error.message, code=error.code)
+
+    def end(self) -> dict[str, Any]:
+        """Keep the outcomes, free the claim, and count."""
+        self.run.keep_outcomes(self.incident.id, self.batch.id, self.outcomes)
+        if self._claim is not None:
+            self.run.record.release(self._claim)
+        counts: dict[str, int] = {}
+        for outcome in self.outcomes.values():
+            word = outcome.result.value
+            counts[word] = counts.get(word, 0) + 1
+        return {"batch": self.batch.id, "counts": counts}
+
+
+STOPS = frozenset(
+    {"superseded", "disarmed", "aborted", "dry_run", "no_proof", "proof_void"}
+)
+"""Refusals that are about the incident, not about one guest."""
+
+
+@dataclass
+class BatchStep(HaAction):
+    """A step on one batch; subclasses say what they do in ``work``."""
+
+    incident: str
+    batch: str
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """Work until everybody has an outcome, or the deadline passes."""
+        job = Job(run, self.incident, self.batch, self.step_name())
+        if not job.todo:
+            return {"batch": self.batch, "counts": {}}
+        try:
+            self.work(job)
+        except Refused as refusal:
+            if refusal.code == "superseded":  # the other one writes outcomes
+                return {"batch": self.batch, "counts": {"superseded": 1}}
+            job.settle_rest(Result.REFUSED, refusal.code, refusal.message)
+        job.settle_rest(
+            Result.FAILED,
+            "deadline",
+            f"not done within {job.policy.recovery.deadline_s} s",
+        )
+        return job.end()
+
+    def step_name(self) -> str:
+        """The step's Mistral name, as the plan writes it."""
+        raise Refused("abstract", "This is not a step by itself.")
+
+    def work(self, job: Job) -> None:
+        """Settle every guest of ``job.todo``, as far as time allows."""
+        raise Refused("abstract", "This is not a step by itself.")

@@ -1,0 +1,174 @@
+"""The fencing loop: from a verdict to a proof of death, or a refusal.
+
+Invariant: a ``Proof`` is returned only if one accepted device read OFF over
+fresh connections for ``stable_s`` without a break, after it was asked to cut,
+no other device of the host read ON since, and no witness heard after that
+said ``alive``. Everything else (an HTTP 200, silence, an unknown word) is not
+OFF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ha_actions.errors import HaError, Refused
+from ha_actions.model import (
+    Claim,
+    Power,
+    Proof,
+    Reading,
+    Refusal,
+    Says,
+    Testimony,
+)
+from ha_actions.ports import Clock, Fence, Journal
+from ha_actions.settings import Fencing
+
+Hear = Callable[[], Sequence[Testimony]]
+Permit = Callable[[], Claim]
+"""A fresh claim, asked for right before each cut."""
+
+
+def prove_dead(
+    host: str,
+    incident: str,
+    fences: Sequence[Fence],
+    rules: Fencing,
+    *,
+    clock: Clock,
+    permit: Permit,
+    hear: Hear,
+    journal: Journal,
+) -> Proof | Refusal:
+    """Cut the host and prove it, device by device, within the deadline.
+
+    A host that is OFF already (it may be rebooting) still gets the cut and
+    the same stability time.
+
+    :raises Refused: ``superseded`` or ``disarmed``, from the permit.
+    """
+    usable = [f for f in fences if f.evidence.value in rules.accept]
+    if not usable:
+        return Refusal(
+            code="no_fence",
+            reason=f"host {host} has no fence whose evidence the policy "
+            f"accepts ({', '.join(rules.accept)}); name one in the "
+            "executors' fence file",
+        )
+    until = clock.now() + rules.deadline_s
+    seen: list[Reading] = []
+    tried: list[str] = []
+    for fence in usable:
+        off = _cut_and_watch(
+            host, fence, rules, clock, permit, journal, until, seen, tried
+        )
+        if off is None:
+            continue
+        others = [f.power() for f in fences if f is not fence]
+        seen.extend(others)
+        if any(r.power is Power.ON for r in others):
+            tried.append(f"{fence.name} read Off, another device On")
+            continue
+        return _hear_out(host, incident, fence, off, rules, clock, hear, seen)
+    return Refusal(
+        code="not_proven",
+        reason=f"host {host} is not proven dead: {'; '.join(tried)}",
+        facts={"readings": len(seen), "tried": tried},
+    )
+
+
+def look_again(
+    fences: Sequence[Fence], accept: Sequence[str]
+) -> tuple[bool, list[Reading]]:
+    """Is it still off? Readings only, no cut; UNKNOWN is not off.
+
+    True if one accepted device reads OFF and none reads ON.
+    """
+    readings = [f.power() for f in fences]
+    off = any(
+        r.power is Power.OFF and f.evidence.value in accept
+        for f, r in zip(fences, readings, strict=True)
+    )
+    on = any(r.power is Power.ON for r in readings)
+    return off and not on, readings
+
+
+def _cut_and_watch(
+    host: str,
+    fence: Fence,
+    rules: Fencing,
+    clock: Clock,
+    permit: Permit,
+    journal: Journal,
+    until: float,
+    seen: list[Reading],
+    tried: list[str],
+) -> list[Reading] | None:
+    """The unbroken OFF readings, or None with the reason in ``tried``."""
+    try:
+        who = fence.identify()
+        fence.cut(permit())
+        journal.note("fence", host, f"{fence.name}: asked to cut {who}")
+    except Refused:
+        raise
+    except HaError as error:
+        tried.append(f"{fence.name}: {error.message}")
+        journal.note("fence", host, f"{fence.name}: {error.message}")
+        if error.kind == "bad_input":  # the wrong machine: never look at it
+            return None
+    off: list[Reading] = []
+    while clock.now() < until:
+        reading = fence.power()
+        seen.append(reading)
+        if reading.power is not Power.OFF:
+            off = []
+        else:
+            off.append(reading)
+            if reading.at - off[0].at >= rules.stable_s and len(off) > 1:
+                return off
+        clock.sleep(rules.poll_s)
+    last = seen[-1] if seen else None
+    what = f"{last.power} {last.detail}".strip() if last else "never asked"
+    tried.append(
+        f"{fence.name} did not read Off for {rules.stable_s:g} s; last: {what}"
+    )
+    return None
+
+
+def _hear_out(
+    host: str,
+    incident: str,
+    fence: Fence,
+    off: list[Reading],
+    rules: Fencing,
+    clock: Clock,
+    hear: Hear,
+    seen: list[Reading],
+) -> Proof | Refusal:
+    """One round of witnesses after OFF: an ``alive`` newer than it refutes."""
+    heard = tuple(hear())
+    alive = [
+        t.witness
+        for t in heard
+        if t.says is Says.ALIVE and t.observed_at >= off[0].at
+    ]
+    if alive:
+        return Refusal(
+            code="contradicted",
+            reason=f"{fence.name} reads Off, but {' and '.join(alive)} says "
+            f"alive after it: the device lies, or controls another machine "
+            f"than {host}",
+            facts={"alive": alive},
+        )
+    held = off[-1].at - off[0].at
+    return Proof(
+        host=host,
+        incident=incident,
+        evidence=fence.evidence,
+        rule=f"{fence.name} read Off {len(off)} times over {held:.0f} s "
+        f"(policy needs {rules.stable_s:g}), no witness alive after it",
+        since=off[0].at,
+        at=clock.now(),
+        readings=tuple(seen[-20:]),
+        testimonies=heard,
+    )

@@ -1,0 +1,160 @@
+"""What was asked, decided, done and left: one value for people and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ha_actions.model import (
+    Finding,
+    GuestReport,
+    Incident,
+    LeftAlone,
+    Outcome,
+    Planned,
+    Proof,
+    Protection,
+    Refusal,
+    Report,
+    Result,
+    State,
+    Verdict,
+)
+
+GOOD = (Result.DONE, Result.ALREADY)
+
+
+def make_report(
+    incident: Incident,
+    *,
+    now: float,
+    verdict: Verdict | None,
+    proof: Proof | None,
+    refusal: Refusal | None,
+    planned: Mapping[str, Planned],
+    left_alone: Iterable[LeftAlone],
+    outcomes: Sequence[Outcome],
+    steps: Mapping[str, Sequence[str]],
+    findings: Sequence[Finding],
+    checked: bool,
+) -> Report:
+    """Judge the whole: closed if everybody got what was chosen, else held.
+
+    :param outcomes: of all attempts, oldest first; the last per step counts.
+    :param steps: guest id -> the steps that its plans named.
+    :param checked: whether the recovery check ran after the last step.
+    """
+    rows = [
+        _row(incident, p, outcomes, steps.get(id, ()), findings)
+        for id, p in planned.items()
+    ]
+    rows += [_left(one) for one in left_alone if one.guest not in planned]
+    rows.sort(key=lambda r: r.name)
+    state, code, reason = _ending(incident, refusal, rows, checked)
+    return Report(
+        incident=incident,
+        state=state,
+        code=code,
+        reason=reason,
+        closed_at=now,
+        verdict=verdict,
+        proof=proof,
+        refusal=refusal,
+        guests=tuple(rows),
+    )
+
+
+def _ending(
+    incident: Incident,
+    refusal: Refusal | None,
+    rows: Sequence[GuestReport],
+    checked: bool,
+) -> tuple[State, str, str]:
+    if incident.dry_run:
+        why = f" ({refusal.reason})" if refusal else ""
+        return State.CLOSED, "dry_run", f"dry run: nothing was touched{why}"
+    if refusal is not None:
+        return State.HELD, refusal.code, refusal.reason
+    if not checked:
+        return (
+            State.HELD,
+            "unfinished",
+            "a stage failed before the recovery check; see its execution",
+        )
+    bad = [r for r in rows if not r.as_chosen]
+    text = f"{len(rows) - len(bad)} of {len(rows)} guests got what was chosen"
+    if bad:
+        names = ", ".join(r.name for r in bad[:5])
+        return State.HELD, "not_all_recovered", f"{text}; not: {names}"
+    return State.CLOSED, "", text
+
+
+def _row(
+    incident: Incident,
+    planned: Planned,
+    outcomes: Sequence[Outcome],
+    steps: Sequence[str],
+    findings: Sequence[Finding],
+) -> GuestReport:
+    guest = planned.guest
+    last: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        if outcome.guest == guest.id:
+            last[outcome.step] = outcome
+    mine = tuple(f for f in findings if f.guest == guest.id)
+    bad = [o for o in last.values() if o.result not in GOOD]
+    missing = [s for s in steps if s not in last]
+    wrong = [f for f in mine if not f.ok]
+    hosts = [o.host for o in last.values() if o.host]
+    reasons = [o.reason for o in bad] + [
+        f"{f.check}: {f.detail}" for f in wrong
+    ]
+    if missing and not incident.dry_run:
+        reasons.append(f"not reached: {', '.join(missing)}")
+    good = [o.reason for o in last.values()]
+    return GuestReport(
+        guest=guest.id,
+        name=guest.name,
+        protection=planned.choice.protection,
+        did=_did(planned.choice.protection, steps, incident.dry_run),
+        outcome=_word(bad, missing, wrong, incident.dry_run),
+        as_chosen=not (bad or missing or wrong) or incident.dry_run,
+        host=hosts[-1] if hosts else "",
+        seconds=max(
+            (o.at - incident.opened_at for o in last.values()), default=0.0
+        ),
+        reason="; ".join(reasons or good[:1]),
+        steps=tuple(last.values()),
+        findings=mine,
+    )
+
+
+def _did(protection: Protection, steps: Sequence[str], dry_run: bool) -> str:
+    verbs = ", ".join(s.removeprefix("ha.").replace("_", " ") for s in steps)
+    return f"would {verbs}" if dry_run else verbs or str(protection)
+
+
+def _word(
+    bad: Sequence[Outcome],
+    missing: Sequence[str],
+    wrong: Sequence[Finding],
+    dry_run: bool,
+) -> str:
+    if dry_run:
+        return "planned"
+    if bad:
+        return bad[0].result.value
+    if missing:
+        return "unfinished"
+    return "incomplete" if wrong else "recovered"
+
+
+def _left(one: LeftAlone) -> GuestReport:
+    return GuestReport(
+        guest=one.guest,
+        name=one.name,
+        protection=one.protection,
+        did="left alone",
+        outcome=one.code,
+        as_chosen=one.wanted,
+        reason=one.reason,
+    )

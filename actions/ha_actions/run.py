@@ -1,0 +1,216 @@
+"""One run of one action: the ports, the record and what it may do now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from ha_actions.errors import NoAnswer, Refused, Transient
+from ha_actions.incidents import LEASE_S, Record
+from ha_actions.model import (
+    Batch,
+    Claim,
+    Host,
+    Incident,
+    Outcome,
+    Refusal,
+    Requires,
+    Says,
+    Testimony,
+)
+from ha_actions.outside import Outside
+from ha_actions.policy import load
+from ha_actions.ports import Cloud
+from ha_actions.proof import look_again
+from ha_actions.settings import Policy
+
+T = TypeVar("T")
+
+PATIENCE_S = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Pauses between tries of a call that may be tried again; the last repeats."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The form in which a batch is kept in the ledger."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The form in which a batch's outcomes are kept."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+class Run:
+    """What a step works with. Nothing in it outlives the action's call."""
+
+    def __init__(self, outside: Outside, execution: str, holder: str) -> None:
+        self.outside = outside
+        self.execution = execution
+        """Id of the root workflow execution, as starters know it."""
+        self.holder = holder
+        self.clock = outside.clock
+        self.journal = outside.journal
+        self.record = Record(outside.ledger, outside.clock)
+
+    # -- reading ----------------------------------------------------------
+    def incident(self, id: str) -> Incident:
+        """An incident by id; retried while the ledger does not answer."""
+        return self.patiently(lambda: self.record.incident(id))
+
+    def policy(self, incident: Incident) -> Policy:
+        """The policy that the incident is pinned to."""
+        text = self.patiently(lambda: self.record.policy_text(incident.policy))
+        return load(text)
+
+    def cloud(self, incident: Incident) -> Cloud:
+        """A cloud whose every call carries the incident's request id."""
+        return self.outside.cloud(incident.request_id)
+
+    def host(self, incident: Incident) -> Host:
+        """The host as Nova showed it when the incident was opened."""
+        found = self.record.part(incident.id, "host", Host)
+        return found or Host(name=incident.host, service_id="", up=False)
+
+    def hear(
+        self, policy: Policy, cloud: Cloud, host: Host
+    ) -> list[Testimony]:
+        """Every witness of the policy, side by side; none can be missing."""
+        known = self.outside.witnesses(policy, cloud)
+
+        def ask(name: str) -> Testimony:
+            if name in known:
+                return known[name].testify(host)
+            return Testimony(
+                witness=name,
+                host=host.name,
+                says=Says.SILENT,
+                observed_at=self.clock.now(),
+                detail="not installed on this executor",
+            )
+
+        return self.clock.together(
+            [partial(ask, name) for name in policy.witnesses.ask],
+            at_most=8,
+        )
+
+    def refuse(self, incident: Incident, refusal: Refusal) -> None:
+        """Remember why it stops; the close will hold the incident for it."""
+        self.record.keep(incident.id, "refusal", refusal)
+        self.journal.note(
+            "refusal", incident.host, f"{refusal.code}: {refusal.reason}"
+        )
+
+    def batch(self, incident: str, id: str) -> Batch:
+        """A batch of the plan, from the ledger and never from an input."""
+        found = self.record.part(incident, f"batch.{id}", Batches)
+        if found is None:
+            raise Refused(
+                "no_batch",
+                f"Incident {incident} has no batch {id!r} in its plan.",
+            )
+        return found.batch
+
+    def outcomes(self, incident: str, batch: str) -> dict[str, Outcome]:
+        """Guest id -> outcome, as far as the batch has got."""
+        found = self.record.part(incident, f"outcome.{batch}", Outcomes)
+        return {o.guest: o for o in found.outcomes} if found else {}
+
+    def keep_outcomes(
+        self, incident: str, batch: str, outcomes: dict[str, Outcome]
+    ) -> None:
+        """Remember how far the batch has got."""
+        value = Outcomes(tuple(outcomes.values()))
+        self.record.keep(incident, f"outcome.{batch}", value)
+
+    # -- leave to act -----------------------------------------------------
+    def permit(
+        self,
+        incident: Incident,
+        aggregates: tuple[str, ...],
+        claim: Claim | None,
+        subject: str,
+        lease_s: float = LEASE_S,
+    ) -> Claim:
+        """A claim that is good now, checked against disarm and dry run.
+
+        :raises Refused: ``disarmed``, ``dry_run``, ``aborted`` or
+            ``superseded``.
+        """
+        if incident.dry_run:
+            raise Refused("dry_run", "This incident is a dry run.")
+        brake = self.record.disarmed(incident.host, aggregates)
+        if brake is not None:
+            raise Refused(
+                "disarmed",
+                f"Disarmed ({brake.scope}) by {brake.by}: {brake.because}.",
+                until=brake.until,
+            )
+        opened = self.record.opened(incident.host)
+        if opened is None or opened.incident.id != incident.id:
+            raise Refused(
+                "aborted", f"Incident {incident.id} is not open any more."
+            )
+        if claim is None:
+            return self.record.claim(
+                incident.id, subject, self.holder, lease_s
+            )
+        if claim.until - self.clock.now() < lease_s / 2:
+            return self.record.renew(claim, lease_s)
+        return claim
+
+    def check_requirement(
+        self, incident: Incident, policy: Policy, requires: Requires
+    ) -> None:
+        """Hold the proof up against the devices, right before acting.
+
+        :raises Refused: ``no_proof``, or ``proof_void`` when a device does
+            not read OFF any more; the proof is then void for everybody.
+        """
+        if requires is not Requires.PROOF:
+            return
+        if self.record.proof(incident.id) is None:
+            raise Refused(
+                "no_proof", f"Host {incident.host} is not proven dead."
+            )
+        off, readings = look_again(
+            self.outside.fences(incident.host), policy.fencing.accept
+        )
+        if not off:
+            said = ", ".join(
+                f"{r.device} {r.power} {r.detail}".strip() for r in readings
+            )
+            reason = f"the host no longer reads Off ({said})"
+            self.record.void_proof(incident.id, reason)
+            self.journal.note("proof", incident.host, f"void: {reason}")
+            raise Refused("proof_void", f"{incident.host}: {reason}.")
+
+    # -- patience ---------------------------------------------------------
+    def patiently(self, call: Callable[[], T], for_s: float = 120.0) -> T:
+        """Try again what is transient, up to ``for_s``.
+
+        ``NoAnswer`` is not tried again: the change may have been made.
+        """
+        until = self.clock.now() + for_s
+        n = 0
+        while True:
+            try:
+                return call()
+            except NoAnswer:
+                raise
+            except Transient:
+                pause = PATIENCE_S[min(n, len(PATIENCE_S) - 1)]
+                if self.clock.now() + pause > until:
+                    raise
+                n += 1
+                self.clock.sleep(pause)
+
+
+def host_named(name: str, hosts: list[Host]) -> Host | None:
+    """The host of exactly this name: a short name is another host."""
+    return next((h for h in hosts if h.name == name), None)

@@ -1,0 +1,143 @@
+"""ha.assess_host: is it down, and may we act?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import HaAction
+from ha_actions.codec import to_json
+from ha_actions.judge import judge, within_limits
+from ha_actions.model import (
+    Host,
+    Incident,
+    Mode,
+    Refusal,
+    Ruling,
+    Testimony,
+    Verdict,
+)
+from ha_actions.policy import domain_of, mode_for
+from ha_actions.run import Run, host_named
+from ha_actions.settings import Policy
+
+DEADLINE_S = 1750
+
+
+@dataclass
+class AssessHost(HaAction):
+    """Witnesses, verdict, limits, mode, a fence slot; in this order.
+
+    :returns: ``{next: drain | close, ruling}``.
+    """
+
+    incident: str
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """Judge afresh, unless the host is proven dead already."""
+        incident = run.incident(self.incident)
+        policy = run.policy(incident)
+        if run.record.proof(incident.id) is not None:
+            return {"next": "drain", "ruling": Ruling.DOWN.value}
+        if policy.limits.quiet_s and not run.record.voids(incident.id):
+            _be_quiet(run, incident, policy)
+        cloud = run.cloud(incident)
+        hosts = run.patiently(cloud.hosts)
+        host = host_named(incident.host, hosts) or run.host(incident)
+        heard = run.hear(policy, cloud, host)
+        verdict = judge(host.name, heard, policy.witnesses, run.clock.now())
+        _remember(run, incident, verdict, heard)
+        if verdict.ruling is not Ruling.DOWN:
+            code = "alive" if verdict.ruling is Ruling.ALIVE else "uncertain"
+            run.refuse(incident, Refusal(code=code, reason=verdict.reason))
+            return {"next": "close", "ruling": verdict.ruling.value}
+        refusal = _gates(run, incident, policy, host, hosts)
+        if refusal is not None:
+            run.refuse(incident, refusal)
+            return {"next": "close", "ruling": verdict.ruling.value}
+        return {"next": "drain", "ruling": verdict.ruling.value}
+
+
+def _be_quiet(run: Run, incident: Incident, policy: Policy) -> None:
+    rest = incident.opened_at + policy.limits.quiet_s - run.clock.now()
+    if rest > 0:
+        run.journal.note(
+            "incident", incident.host, f"quiet for {rest:.0f} s before it acts"
+        )
+        run.clock.sleep(rest)
+
+
+def _remember(
+    run: Run, incident: Incident, verdict: Verdict, heard: list[Testimony]
+) -> None:
+    run.record.keep(incident.id, "verdict", verdict)
+    run.record.keep(
+        incident.id,
+        "case.judge",
+        {
+            "decider": "judge",
+            "policy": incident.policy,
+            "now": verdict.at,
+            "testimonies": to_json(heard),
+            "ruling": verdict.ruling.value,
+        },
+    )
+    said = ", ".join(f"{t.witness} {t.says}" for t in heard)
+    run.journal.note("witness", incident.host, said)
+    run.journal.note(
+        "verdict", incident.host, f"{verdict.ruling}, {verdict.reason}"
+    )
+
+
+def _gates(
+    run: Run,
+    incident: Incident,
+    policy: Policy,
+    host: Host,
+    hosts: list[Host],
+) -> Refusal | None:
+    """Everything that may forbid to act on a host that is down."""
+    aggregates = run.patiently(run.cloud(incident).aggregates)
+    domains = {h.name: domain_of(h, policy, aggregates) for h in hosts}
+    too_many = within_limits(
+        host.name, hosts, domains, policy.limits, run.record.maintenance()
+    )
+    if too_many is not None:
+        return too_many
+    mode = mode_for(host, policy)
+    if not incident.dry_run and (
+        mode is Mode.SHADOW or not run.record.armed()
+    ):
+        _only_watch(run, incident, mode)
+        incident = run.incident(incident.id)
+    if incident.dry_run:
+        return None
+    brake = run.record.disarmed(host.name, host.aggregates)
+    if brake is not None:
+        return Refusal(
+            code="disarmed",
+            reason=f"disarmed ({brake.scope}) by {brake.by}: {brake.because}",
+        )
+    if mode is Mode.ASK and not _approved(run, incident, policy):
+        return Refusal(
+            code="ask",
+            reason="the policy asks a person first: "
+            f"`ha-pack incident approve {incident.id}`",
+        )
+    return run.record.take_slot(incident, policy.limits)
+
+
+def _only_watch(run: Run, incident: Incident, mode: Mode) -> None:
+    """Shadow: go the whole way, and touch nothing."""
+    why = "mode is shadow" if mode is Mode.SHADOW else "not armed"
+    changed = to_json(incident) | {"dry_run": True}
+    run.record.keep(incident.id, "opening", changed)
+    run.journal.note(
+        "incident", incident.host, f"{why}: decides, records, touches nothing"
+    )
+
+
+def _approved(run: Run, incident: Incident, policy: Policy) -> bool:
+    """Whether a person said yes, not too long ago."""
+    yes = run.outside.ledger.read(f"ha.incident.{incident.id}.approval")
+    return bool(yes) and run.clock.now() <= float(yes["at"]) + policy.ask_s  # type: ignore[index]

@@ -1,0 +1,148 @@
+"""ha.close_incident: the report, and a state that is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import HaAction
+from ha_actions.errors import HaError
+from ha_actions.model import (
+    Incident,
+    LeftAlone,
+    Member,
+    Outcome,
+    Plan,
+    Refusal,
+    Report,
+    Result,
+    State,
+    Verdict,
+)
+from ha_actions.report import make_report
+from ha_actions.run import Run
+from ha_actions.steps.drain_members import Drained
+from ha_actions.steps.make_plan import earlier_guests
+from ha_actions.steps.verify import Checked
+
+DEADLINE_S = 280
+SERVES = frozenset({"ha.update_members", "ha.retire_servers"})
+
+
+@dataclass
+class CloseIncident(HaAction):
+    """Undrain what was not recovered, write the report, close or hold.
+
+    :returns: ``{state: closed | held, code, summary}``.
+    """
+
+    incident: str
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """A repeat finds the incident shut and tells the same story."""
+        incident = run.incident(self.incident)
+        _undrain(run, incident)
+        report = _report(run, incident)
+        run.record.keep(incident.id, "report", report)
+        text = f"{report.state}: {report.reason}"
+        if report.state is State.CLOSED:
+            run.record.shut(incident)
+            run.journal.note("incident", incident.host, text)
+        else:
+            entry = run.record.opened(incident.host)
+            if entry is not None and entry.incident.id == incident.id:
+                run.record.hold(entry, report.code)
+            run.journal.tell(incident.host, text, incident=incident.id)
+        death = f"; {report.proof.rule}" if report.proof else ""
+        return {
+            "state": report.state.value,
+            "code": report.code,
+            "summary": f"incident {incident.id} {text}{death}",
+        }
+
+
+def _outcomes(run: Run, incident: Incident) -> list[Outcome]:
+    found = [
+        o
+        for part in run.record.parts(incident.id, "outcome.")
+        for o in run.outcomes(
+            incident.id, part.removeprefix("outcome.")
+        ).values()
+    ]
+    return sorted(found, key=lambda o: o.at)
+
+
+def _report(run: Run, incident: Incident) -> Report:
+    left: dict[str, LeftAlone] = {}
+    plans = run.record.parts(incident.id, "plan.")
+    for part in plans:
+        plan = run.record.part(incident.id, part, Plan)
+        for one in plan.left_alone if plan else ():
+            left[one.guest] = one
+    steps: dict[str, list[str]] = {}
+    for part in run.record.parts(incident.id, "batch."):
+        batch = run.batch(incident.id, part.removeprefix("batch."))
+        for planned in batch.guests:
+            mine = steps.setdefault(planned.guest.id, [])
+            if batch.action not in mine:
+                mine.append(batch.action)
+    checked = run.record.part(incident.id, "checked", Checked)
+    return make_report(
+        incident,
+        now=run.clock.now(),
+        verdict=run.record.part(incident.id, "verdict", Verdict),
+        proof=run.record.proof(incident.id),
+        refusal=run.record.part(incident.id, "refusal", Refusal),
+        planned=earlier_guests(run, incident),
+        left_alone=left.values(),
+        outcomes=_outcomes(run, incident),
+        steps=steps,
+        findings=checked.findings if checked else (),
+        checked=checked is not None,
+    )
+
+
+def _undrain(run: Run, incident: Incident) -> None:
+    """Give back the weights of members whose guests were not recovered."""
+    drained = run.record.part(incident.id, "drained", Drained)
+    if drained is None or not drained.members:
+        return
+    planned = earlier_guests(run, incident)
+    served = {
+        o.guest
+        for o in _outcomes(run, incident)
+        if o.step in SERVES and o.result in (Result.DONE, Result.ALREADY)
+    }
+    replaced = {
+        m.id for id in served & set(planned) for m in planned[id].members
+    }
+    waiting = [m for m in drained.members if m.id not in replaced]
+    if waiting:
+        _give_back(run, incident, waiting)
+
+
+def _give_back(run: Run, incident: Incident, members: list[Member]) -> None:
+    cloud = run.cloud(incident)
+    there = {m.id: m for m in run.patiently(cloud.members)}
+    claim = run.record.claim(incident.id, "undrain", run.holder)
+    for lb in sorted({m.lb for m in members}):
+        weights = {
+            m.id: m.weight
+            for m in members
+            if m.lb == lb and m.id in there and there[m.id].weight != m.weight
+        }
+        if not weights:
+            continue
+        try:
+            cloud.set_weights(lb, weights, claim)
+        except HaError as error:
+            run.journal.tell(lb, f"still drained: {error.message}")
+            continue
+        for m in members:
+            if m.id in weights:
+                run.journal.note(
+                    "drain",
+                    m.name or m.id,
+                    f"undrained, weight {m.weight} in {m.pool_name}",
+                )
+    run.record.release(claim)

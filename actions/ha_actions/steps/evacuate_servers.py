@@ -1,0 +1,214 @@
+"""ha.evacuate_servers: pets come back elsewhere, same disk, same addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ha_actions.batch_step import BatchStep, Job
+from ha_actions.errors import Failed, NoAnswer, Refused
+from ha_actions.evacuation import Move, Next, lands_stopped, next_move
+from ha_actions.model import Claim, Guest, Migration, Planned, Requires
+
+REQUIRES = Requires.PROOF
+DEADLINE_S = 2300
+"""Above the policy's longest ``recovery.deadline_s``, with a poll's margin."""
+
+NO_ANSWER_S = 60.0
+"""A POST without an answer may still be at work in Nova for this long."""
+
+
+@dataclass
+class EvacuateServers(BatchStep):
+    """Evacuate the batch: post once each, watch all by one query.
+
+    A guest's migration record is the truth about its POST, so a repeat of
+    this action after a crash only watches what an earlier run has posted.
+    """
+
+    def step_name(self) -> str:
+        """Its Mistral name."""
+        return "ha.evacuate_servers"
+
+    def work(self, job: Job) -> None:
+        """Rounds of look, act, wait; the wait grows to four times."""
+        evacuation = _Evacuation(job)
+        pause = job.policy.recovery.poll_s
+        while job.todo and job.in_time:
+            evacuation.round()
+            if job.todo:
+                job.run.clock.sleep(pause)
+                pause = min(pause * 1.5, job.policy.recovery.poll_s * 4)
+
+
+class _Evacuation:
+    """The rounds' memory; what must outlive a crash is in Nova."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.asked: dict[str, float] = {}
+        self.unanswered: set[str] = set()
+        self.restored: set[str] = set()
+
+    def round(self) -> None:
+        """One look at everybody, then at most one call for each."""
+        job = self.job
+        records = self._records()
+        flying = {
+            p.guest.id
+            for p in job.todo
+            if any(r.in_flight for r in records.get(p.guest.id, ()))
+        }
+        dead = self._dead_hosts(records, flying)
+        look = [p.guest.id for p in job.todo if p.guest.id not in flying]
+        now = job.run.patiently(lambda: job.cloud.guests(look)) if look else {}
+        if dead:
+            now.update(job.run.patiently(lambda: job.cloud.guests(flying)))
+        moves: list[tuple[Planned, Next]] = []
+        for planned in job.todo:
+            id = planned.guest.id
+            if id in flying and not dead:
+                continue
+            move = next_move(
+                planned.guest,
+                now.get(id),
+                records.get(id, []),
+                tries=job.policy.recovery.tries,
+                asked=self._still_asked(id, records, now.get(id)),
+                dead_hosts=dead,
+                restored=id in self.restored,
+            )
+            moves.append((planned, move))
+        self._act(moves, flying, now)
+
+    def _act(
+        self,
+        moves: list[tuple[Planned, Next]],
+        flying: set[str],
+        now: dict[str, Guest],
+    ) -> None:
+        job = self.job
+        for planned, move in moves:
+            if move.move is Move.SETTLED:
+                there = now.get(planned.guest.id)
+                job.settle(
+                    planned,
+                    move.result,
+                    move.reason,
+                    code=move.code,
+                    host=there.host if there else "",
+                )
+        acts = [
+            (p, m)
+            for p, m in moves
+            if m.move in (Move.POST, Move.RESET, Move.RESTORE)
+        ]
+        acts = self._one_per_group(acts, flying)
+        if acts:
+            claim = job.permit()
+            job.together([partial(self._one, p, m, claim) for p, m in acts])
+
+    def _one(self, planned: Planned, move: Next, claim: Claim) -> None:
+        self.job.trying(planned, lambda: self._call(planned, move, claim))
+
+    def _call(self, planned: Planned, move: Next, claim: Claim) -> None:
+        cloud, id = self.job.cloud, planned.guest.id
+        if move.move is Move.RESET:
+            cloud.reset_state(id, "active", claim)
+            return
+        if move.move is Move.RESTORE:
+            self.restored.add(id)
+            cloud.set_power(id, move.verb, claim)
+            return
+        self.asked[id] = self.job.run.clock.now()
+        try:
+            cloud.evacuate(
+                id, keep_off=lands_stopped(planned.guest), claim=claim
+            )
+        except NoAnswer:
+            self.unanswered.add(id)
+        except Failed as error:
+            del self.asked[id]
+            if error.code not in ("in_use", "conflict"):
+                raise
+            # moved or changed under our eyes: look again, then decide
+        except Refused:
+            del self.asked[id]
+            raise
+
+    def _records(self) -> dict[str, list[Migration]]:
+        job = self.job
+        found: dict[str, list[Migration]] = {}
+        host = job.incident.host
+        for record in job.run.patiently(lambda: job.cloud.evacuations(host)):
+            # an older move away from this host is not ours
+            if record.created_at + 1 >= job.incident.opened_at:
+                found.setdefault(record.guest, []).append(record)
+        return found
+
+    def _still_asked(
+        self,
+        id: str,
+        records: dict[str, list[Migration]],
+        now: Guest | None,
+    ) -> bool:
+        """Whether a POST is out of which Nova shows nothing yet."""
+        since = self.asked.get(id)
+        if since is None:
+            return False
+        if any(r.created_at + 1 >= since for r in records.get(id, ())):
+            return False
+        clock = self.job.run.clock
+        if id not in self.unanswered or clock.now() - since < NO_ANSWER_S:
+            return True
+        cloud = self.job.cloud
+        if now is not None and now.task_state:
+            return True
+        if self.job.run.patiently(lambda: cloud.evacuation_asked(id, since)):
+            return True
+        self.unanswered.discard(id)
+        del self.asked[id]
+        return False
+
+    def _dead_hosts(
+        self, records: dict[str, list[Migration]], flying: set[str]
+    ) -> set[str]:
+        """Destinations that died meanwhile, by the proofs of the ledger."""
+        dests = {
+            r.dest for id in flying for r in records[id] if r.in_flight
+        } - {""}
+        dead = set()
+        for dest in dests:
+            opened = self.job.run.record.opened(dest)
+            if opened and self.job.run.record.proof(opened.incident.id):
+                dead.add(dest)
+        return dead
+
+    def _one_per_group(
+        self, acts: list[tuple[Planned, Next]], flying: set[str]
+    ) -> list[tuple[Planned, Next]]:
+        """Members of one server group go one after another.
+
+        Nova's late anti-affinity check does not retry on evacuate.
+        """
+        busy = {
+            p.guest.group.id
+            for p in self.job.batch.guests
+            if p.guest.group
+            and (
+                p.guest.id in flying
+                or (
+                    p.guest.id in self.asked
+                    and p.guest.id not in self.job.outcomes
+                )
+            )
+        }
+        kept = []
+        for planned, move in acts:
+            group = planned.guest.group
+            if group and move.move is Move.POST:
+                if group.id in busy:
+                    continue
+                busy.add(group.id)
+            kept.append((planned, move))
+        return kept

@@ -1,0 +1,99 @@
+"""ha.fence_host: the host cannot write any more, and Nova knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import HaAction
+from ha_actions.errors import Failed, Refused
+from ha_actions.model import Claim, Incident, Proof, Refusal
+from ha_actions.proof import look_again, prove_dead
+from ha_actions.run import Run
+from ha_actions.settings import Policy
+
+DEADLINE_S = 2350
+
+
+@dataclass
+class FenceHost(HaAction):
+    """A proof, or a refusal that says what was tried.
+
+    :returns: ``{next: plan | close, proven}``. Without a proof the plan
+        holds only what the verdict is enough for.
+    """
+
+    incident: str
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """Cut and prove, unless a proof holds; then tell Nova, once."""
+        incident = run.incident(self.incident)
+        policy = run.policy(incident)
+        if incident.dry_run:
+            names = [f.name for f in run.outside.fences(incident.host)]
+            run.journal.note(
+                "fence", incident.host, f"dry run: would cut by {names}"
+            )
+            return {"next": "plan", "proven": False}
+        try:
+            answer = self._proof(run, incident, policy)
+        except Refused as refused:
+            if refused.code == "superseded":
+                raise
+            answer = Refusal(code=refused.code, reason=refused.message)
+        if isinstance(answer, Refusal):
+            run.refuse(incident, answer)
+            stop = answer.code not in ("not_proven", "no_fence")
+            return {"next": "close" if stop else "plan", "proven": False}
+        _tell_nova(run, incident)
+        return {"next": "plan", "proven": True}
+
+    def _proof(
+        self, run: Run, incident: Incident, policy: Policy
+    ) -> Proof | Refusal:
+        fences = run.outside.fences(incident.host)
+        held = run.record.proof(incident.id)
+        if held is not None:
+            if look_again(fences, policy.fencing.accept)[0]:
+                return held
+            run.record.void_proof(incident.id, "it does not read Off")
+        host = run.host(incident)
+        cloud = run.cloud(incident)
+        claim: list[Claim] = []
+
+        def permit() -> Claim:
+            held = claim[-1] if claim else None
+            claim.append(run.permit(incident, host.aggregates, held, "fence"))
+            return claim[-1]
+
+        answer = prove_dead(
+            incident.host,
+            incident.id,
+            fences,
+            policy.fencing,
+            clock=run.clock,
+            permit=permit,
+            hear=lambda: run.hear(policy, cloud, host),
+            journal=run.journal,
+        )
+        if isinstance(answer, Proof):
+            run.record.add_proof(incident.id, answer)
+            run.journal.note("proof", incident.host, answer.rule)
+        if claim:
+            run.record.release(claim[-1])
+        return answer
+
+
+def _tell_nova(run: Run, incident: Incident) -> None:
+    """Force the service down, so that Nova lets guests leave it."""
+    host = run.host(incident)
+    reason = f"mistral-ha-pack incident {incident.id}"
+    claim = run.permit(incident, host.aggregates, None, "mark_down")
+    cloud = run.cloud(incident)
+    try:
+        run.patiently(lambda: cloud.mark_down(host, reason, claim), for_s=45)
+    except Failed as error:
+        run.journal.tell(incident.host, f"Nova: {error.message}")
+        raise
+    run.record.release(claim)
+    run.journal.note("fence", incident.host, "forced down and disabled")

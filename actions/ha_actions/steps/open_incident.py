@@ -1,0 +1,195 @@
+"""ha.open_incident: a start becomes the host's one incident, or nothing."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import HaAction
+from ha_actions.codec import nearest
+from ha_actions.errors import BadInput
+from ha_actions.incidents import Opened
+from ha_actions.intake import Summons, by_hand, read_alarm
+from ha_actions.model import Dismissal, Host, Incident
+from ha_actions.policy import digest, load
+from ha_actions.run import Run, host_named
+
+DEADLINE_S = 80
+LIVE = frozenset({"RUNNING", "PAUSED", "IDLE", "DELAYED", "WAITING"})
+REJUDGED = frozenset(
+    {"alive", "uncertain", "too_many_down", "no_fence_slot", "disarmed"}
+)
+"""Holds that newer news of the same host may lift: all is judged afresh."""
+
+
+@dataclass
+class OpenIncident(HaAction):
+    """Take ``ha.open.<host>`` before anything else, whoever starts.
+
+    :returns: ``{next: assess | stop, incident, state, summary}``.
+    """
+
+    alarm: Any = None
+    host: Any = None
+    dry_run: bool = False
+    reason: str = ""
+    resume: Any = None
+    opened_by: str = ""
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """Read the start; dismiss, join, go on with, or open an incident."""
+        if self.resume:
+            return self._go_on(run, run.incident(str(self.resume)))
+        text = run.patiently(run.record.policy_text)
+        policy = load(text)
+        now = run.clock.now()
+        if self.host:
+            by = self.opened_by or "hand"
+            news: Summons | Dismissal = by_hand(
+                str(self.host), self.reason, by, now
+            )
+        elif self.alarm is not None:
+            news = read_alarm(self.alarm, now=now, stale_s=policy.stale_s)
+        else:
+            raise BadInput(
+                "no_host",
+                "Neither `alarm` nor `host` was given; name the host to "
+                "look at.",
+            )
+        if isinstance(news, Dismissal):
+            return _dismiss(run, news)
+        known = run.outside.cloud(f"req-{uuid.uuid4()}")
+        hosts = run.patiently(known.hosts)
+        wrong = _not_ours(run, news, hosts)
+        if wrong is not None:
+            return _dismiss(run, wrong)
+        return self._open(run, news, hosts, text)
+
+    def _open(
+        self, run: Run, news: Summons, hosts: list[Host], text: str
+    ) -> dict[str, Any]:
+        seed = uuid.uuid5(
+            uuid.NAMESPACE_OID,
+            f"{run.outside.namespace} {news.host} {run.execution}",
+        )
+        incident = Incident(
+            id=f"{news.host}-{seed.hex[:8]}",
+            host=news.host,
+            opened_at=run.clock.now(),
+            opened_by=news.by,
+            request_id=f"req-{seed}",
+            policy=digest(text),
+            reason=news.reason or self.reason,
+            dry_run=bool(self.dry_run),
+            event_at=news.event_at,
+        )
+        taken = run.record.take(Opened(incident, run.execution))
+        if taken.incident.id != incident.id:
+            return self._join(run, taken, news)
+        run.record.pin_policy(text, incident.policy)
+        host = host_named(news.host, hosts)
+        if run.record.part(incident.id, "opening", Incident) is None:
+            run.record.keep(incident.id, "host", host)
+            run.record.keep(incident.id, "opening", taken.incident)
+            run.journal.note(
+                "incident",
+                news.host,
+                f"opened by {news.by} {news.reason}".rstrip(),
+                incident=incident.id,
+            )
+        return _assess(taken.incident)
+
+    def _join(self, run: Run, entry: Opened, news: Summons) -> dict[str, Any]:
+        """There is an incident already: the same, a dead one's next try."""
+        newer = news.event_at > entry.held_at
+        if entry.held in REJUDGED and newer and not self.dry_run:
+            return self._go_on(run, entry.incident)
+        if entry.held:
+            return _dismiss(
+                run,
+                Dismissal(
+                    code="held",
+                    reason=f"incident {entry.incident.id} is held "
+                    f"({entry.held}) and waits for a person",
+                    host=news.host,
+                ),
+            )
+        return self._go_on(run, entry.incident)
+
+    def _go_on(self, run: Run, incident: Incident) -> dict[str, Any]:
+        """The next attempt, if the last one has ended."""
+        entry = run.record.opened(incident.host)
+        if entry is None or entry.incident.id != incident.id:
+            reason = f"incident {incident.id} is closed"
+            return _dismiss(run, Dismissal(code="closed", reason=reason))
+        if entry.execution != run.execution:
+            state = run.outside.ledger.execution_state(entry.execution)
+            again = None
+            if state not in LIVE:
+                again = run.record.next_attempt(entry, run.execution)
+            if again is None:
+                return _dismiss(
+                    run,
+                    Dismissal(
+                        code="running",
+                        reason=f"incident {incident.id} is open and execution "
+                        f"{entry.execution} works on it",
+                        host=incident.host,
+                    ),
+                )
+            for part in ("refusal", "checked"):
+                run.outside.ledger.delete(f"ha.incident.{incident.id}.{part}")
+            run.journal.note(
+                "incident", incident.host, f"attempt {again.attempt}"
+            )
+        return _assess(incident)
+
+
+def _assess(incident: Incident) -> dict[str, Any]:
+    return {
+        "next": "assess",
+        "incident": incident.id,
+        "state": "open",
+        "summary": f"incident {incident.id} of host {incident.host} is open",
+    }
+
+
+def _dismiss(run: Run, dismissal: Dismissal) -> dict[str, Any]:
+    run.journal.note(
+        "dismissal",
+        dismissal.host or "?",
+        f"{dismissal.code}: {dismissal.reason}",
+    )
+    return {
+        "next": "stop",
+        "incident": None,
+        "state": "dismissed",
+        "summary": f"{dismissal.code}: {dismissal.reason}",
+    }
+
+
+def _not_ours(run: Run, news: Summons, hosts: list[Host]) -> Dismissal | None:
+    """Unknown, under maintenance, or handled since the event."""
+    if host_named(news.host, hosts) is None:
+        hint = nearest(news.host, [h.name for h in hosts])
+        return Dismissal(
+            code="unknown_host",
+            reason=f"Nova has no compute service on host {news.host!r}{hint}",
+            host=news.host,
+        )
+    brake = run.record.maintenance().get(news.host)
+    if brake is not None:
+        return Dismissal(
+            code="maintenance",
+            reason=f"host {news.host} is under maintenance: {brake.because}",
+            host=news.host,
+        )
+    last, closed_at = run.record.last_closed(news.host)
+    if news.by == "alarm" and news.event_at <= closed_at:
+        return Dismissal(
+            code="already_handled",
+            reason=f"incident {last} has handled what this event tells",
+            host=news.host,
+        )
+    return None

@@ -1,0 +1,49 @@
+"""ha.retire_servers: replaced cattle leave their pools and are deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ha_actions.batch_step import BatchStep, Job
+from ha_actions.model import Planned, Requires, Result
+
+REQUIRES = Requires.PROOF
+DEADLINE_S = 2300
+
+
+@dataclass
+class RetireServers(BatchStep):
+    """Remove the old member and the old server, once the copy runs."""
+
+    def step_name(self) -> str:
+        """Its Mistral name."""
+        return "ha.retire_servers"
+
+    def work(self, job: Job) -> None:
+        """Never without a running copy, and never without a proof."""
+        copies = job.run.patiently(lambda: job.cloud.copies(job.incident.id))
+        ids = [p.guest.id for p in job.todo]
+        old = job.run.patiently(lambda: job.cloud.guests(ids))
+        for planned in job.todo:
+            copy = copies.get(planned.guest.id)
+            if copy is None or copy.vm_state != "active":
+                job.settle(
+                    planned,
+                    Result.REFUSED,
+                    "no copy of it runs, so it is kept",
+                    code="no_copy",
+                )
+            elif planned.guest.id not in old and not planned.members:
+                job.settle(planned, Result.ALREADY, "it is gone")
+            else:
+                job.trying(planned, partial(_retire, job, planned))
+
+
+def _retire(job: Job, planned: Planned) -> None:
+    for member in planned.members:
+        claim = job.permit()
+        job.run.patiently(partial(job.cloud.remove_member, member, claim))
+    claim = job.permit()
+    job.run.patiently(lambda: job.cloud.delete(planned.guest.id, claim))
+    job.settle(planned, Result.DONE, "replaced; the old server is deleted")

@@ -1,0 +1,121 @@
+"""ha.verify: is everything really back? The host is listed anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import HaAction
+from ha_actions.model import Finding, Guest, Incident, Planned, Protection
+from ha_actions.policy import choose
+from ha_actions.prospects import prospects
+from ha_actions.recovery_check import check_guest
+from ha_actions.run import Run
+from ha_actions.steps.make_plan import earlier_guests
+
+DEADLINE_S = 650
+VOIDS = 3
+"""So often a proof may become void before a person must look."""
+PLANS = 4
+"""So many plans one attempt may need for guests that landed late."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The recovery check's findings, and when they were made."""
+
+    at: float
+    findings: tuple[Finding, ...]
+
+
+@dataclass
+class Verify(HaAction):
+    """Compare before and after; see who landed on the host meanwhile.
+
+    :returns: ``{next: close | assess | plan, wrong: number}``. ``assess``
+        when the proof became void; ``plan`` when a guest is on the dead host
+        that no plan has seen.
+    """
+
+    incident: str
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """Bulk reads only; nothing is changed here."""
+        incident = run.incident(self.incident)
+        planned = earlier_guests(run, incident)
+        findings = _look(run, incident, planned)
+        run.record.keep(
+            incident.id, "checked", Checked(run.clock.now(), tuple(findings))
+        )
+        wrong = [f for f in findings if not f.ok]
+        run.journal.note(
+            "check",
+            incident.host,
+            f"recovery check: {len(findings) - len(wrong)} of "
+            f"{len(findings)} ok",
+        )
+        for f in wrong:
+            run.journal.note("check", f.name, f"{f.check}: {f.detail}")
+        return {
+            "next": _next(run, incident, planned),
+            "wrong": len(wrong),
+        }
+
+
+def _next(run: Run, incident: Incident, planned: dict[str, Planned]) -> str:
+    voids = run.record.voids(incident.id)
+    proven = run.record.proof(incident.id) is not None
+    if not proven and 0 < voids <= VOIDS:
+        return "assess"
+    if not proven or len(run.record.parts(incident.id, "plan.")) >= PLANS:
+        return "close"
+    policy = run.policy(incident)
+    cloud = run.cloud(incident)
+    left = run.patiently(lambda: cloud.guests_on(incident.host))
+    unseen = [g for g in left if g.id not in planned]
+    if not unseen:
+        return "close"
+    aggregates = run.patiently(cloud.aggregates)
+    landed = [
+        g
+        for g in unseen
+        if prospects(g, choose(g, policy, aggregates)).method is not None
+    ]
+    for guest in landed:
+        run.journal.note("check", guest.name, "landed after the plan was made")
+    return "plan" if landed else "close"
+
+
+def _look(
+    run: Run, incident: Incident, planned: dict[str, Planned]
+) -> list[Finding]:
+    if not planned:
+        return []
+    cloud = run.cloud(incident)
+    now = run.patiently(lambda: cloud.guests(planned))
+    cattle = [
+        p for p in planned.values() if p.choice.protection is Protection.CATTLE
+    ]
+    copies: dict[str, Guest] = (
+        run.patiently(lambda: cloud.copies(incident.id)) if cattle else {}
+    )
+    up = {h.name for h in run.patiently(cloud.hosts) if h.up}
+    volumes = {v for p in planned.values() for v in p.guest.volumes}
+    states = (
+        run.patiently(lambda: cloud.volume_states(volumes)) if volumes else {}
+    )
+    in_pools = any(p.members for p in planned.values())
+    members = run.patiently(cloud.members) if in_pools else []
+    return [
+        finding
+        for id, p in planned.items()
+        for finding in check_guest(
+            p,
+            now.get(id),
+            copies.get(id),
+            dead_host=incident.host,
+            hosts_up=up,
+            volumes=states,
+            members=members,
+        )
+    ]
