@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -23,16 +24,18 @@ T = TypeVar("T")
 
 def to_json(value: Any) -> Any:
     """A dataclass, enum or container as plain JSON values."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Enum):
         return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            f.name: to_json(getattr(value, f.name))
-            for f in dataclasses.fields(value)
-        }
+    kind: Any = type(value)
+    if names := _names(kind):
+        return {name: to_json(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (set, frozenset)):
+        return sorted(to_json(v) for v in value)
+    if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
     return value
 
@@ -52,7 +55,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-@functools.lru_cache(maxsize=None)
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+@functools.cache
+def _names(cls: Any) -> tuple[str, ...]:
+    """A dataclass's fields; nothing for any other type."""
+    if not dataclasses.is_dataclass(cls):
+        return ()
+    return tuple(f.name for f in dataclasses.fields(cls))
+
+
+@functools.cache
 def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
@@ -104,6 +118,8 @@ def _optional(hint: Any, data: Any, where: str) -> Any:
     if data is None:
         return None
     kinds = [a for a in typing.get_args(hint) if a is not type(None)]
+    if len(kinds) > 1 or len(kinds) == len(typing.get_args(hint)):
+        raise TypeError(f"the codec reads X or None, not {hint}")
     return _build(kinds[0], data, where)
 
 
@@ -119,13 +135,21 @@ def _mapping(hint: Any, data: Any, where: str) -> Any:
     if not isinstance(data, Mapping):
         raise _bad(where, f"must be a mapping, not {_kind(data)}")
     of = typing.get_args(hint)[1]
-    return {str(k): _build(of, v, f"{where}: {k}") for k, v in data.items()}
+    made: dict[str, Any] = {}
+    for key, value in data.items():
+        if key is None or isinstance(key, (bool, tuple)):
+            raise _bad(where, f"has the key {key!r}; put it in quotes")
+        if str(key) in made:
+            raise _bad(where, f"has the key {str(key)!r} twice")
+        made[str(key)] = _build(of, value, f"{where}: {key}")
+    return made
 
 
 def _enum(cls: type[Enum], data: Any, where: str) -> Enum:
     known = [str(m.value) for m in cls]
-    if data is False and "no" in known:  # YAML 1.1 reads a bare `no` so
-        data = "no"
+    if isinstance(data, bool):  # YAML 1.1 reads a bare `no` or `off` so
+        words = ("yes", "on") if data else ("no", "off")
+        data = next((w for w in words if w in known), data)
     if data not in known:
         raise _bad(
             where,
@@ -138,8 +162,13 @@ def _enum(cls: type[Enum], data: Any, where: str) -> Enum:
 def _scalar(hint: Any, data: Any, where: str) -> Any:
     if hint is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
+    if hint is str and isinstance(data, bool):
+        words = "yes, on or true" if data else "no, off or false"
+        raise _bad(where, f"must be text; put {words} in quotes")
     if hint is str and isinstance(data, (int, float)):
         raise _bad(where, f"must be text; put {data!r} in quotes")
+    if isinstance(data, float) and not math.isfinite(data):
+        raise _bad(where, f"cannot be {data!r}")
     if not isinstance(data, hint) or (
         hint is not bool and isinstance(data, bool)
     ):
@@ -149,6 +178,8 @@ def _scalar(hint: Any, data: Any, where: str) -> Any:
 
 def _bounds(value: Any, metadata: Mapping[str, Any], where: str) -> None:
     low, high = metadata.get("low"), metadata.get("high")
+    if value is None:
+        return
     if low is not None and value < low:
         raise _bad(where, f"is {value}; the lowest allowed is {low}")
     if high is not None and value > high:

@@ -184,7 +184,9 @@ class Rule:
     """The operator's word on guests for which an expression is true."""
 
     when: str = knob("", "YAQL over the guest, without `<% %>`.")
-    set: dict[str, str] = knob({}, "Tags (`ha:protection` ...) to set.")
+    set: dict[str, str] = knob(
+        {}, "Tags (`ha:protection` ...) to set; not in service_vms."
+    )
     because: str = knob("", "Why; it is shown wherever the rule decides.")
 
 
@@ -231,9 +233,12 @@ class Policy:
                 "ha.retire_servers",
             ],
         },
-        "Protection -> steps, in order.",
+        "Protection -> steps, in order; `pet` and `cattle` only. One that is "
+        "left out keeps its default.",
     )
-    rules: list[Rule] = knob([], "The first true one decides.")
+    rules: list[Rule] = knob(
+        [], "For each tag, the first true one that sets it decides."
+    )
     service_vms: list[Rule] = knob(
         [], "Guests that belong to a service and are left to it."
     )
