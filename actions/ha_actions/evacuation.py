@@ -50,9 +50,15 @@ def lands_stopped(prior: Guest) -> bool:
     start it: that it was stopped is forgotten), a suspended one (its memory
     is gone).
     """
-    return prior.vm_state in ("stopped", "suspended") or (
+    return prior.vm_state == "suspended" or copy_state(prior) == "stopped"
+
+
+def copy_state(prior: Guest) -> str:
+    """The vm_state that the copy of this cattle guest should have."""
+    was_off = prior.vm_state == "stopped" or (
         prior.vm_state == "error" and prior.power == "shutdown"
     )
+    return "stopped" if was_off else "active"
 
 
 def next_move(

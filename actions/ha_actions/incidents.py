@@ -116,11 +116,15 @@ class Record:
         self.ledger.write(f"ha.open.{entry.incident.host}", to_json(held))
 
     def shut(self, incident: Incident) -> None:
-        """Close: first remember that it was, then free the host's entry."""
-        self.ledger.write(
-            f"ha.last.{incident.host}",
-            {"incident": incident.id, "closed_at": self.clock.now()},
-        )
+        """Close: first remember that it was, then free the host's entry.
+
+        A dry run has handled nothing, so it is not remembered.
+        """
+        if not incident.dry_run:
+            self.ledger.write(
+                f"ha.last.{incident.host}",
+                {"incident": incident.id, "closed_at": self.clock.now()},
+            )
         current = self.opened(incident.host)
         if current is not None and current.incident.id == incident.id:
             self.ledger.delete(f"ha.open.{incident.host}")

@@ -388,7 +388,8 @@ class LeftAlone:
     code: str
     reason: str
     wanted: bool = True
-    """Whether leaving it alone is what its owner or the policy chose."""
+    """Whether this is what its owner or the policy chose; a refusal that
+    was foreseeable counts, for it is the policy's word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from ha_actions.model import (
     Requires,
     Wave,
 )
-from ha_actions.prospects import Prospect, prospects
+from ha_actions.prospects import FORESEEN, Prospect, prospects
 from ha_actions.settings import Policy
 
 READY = "ha.await_ready"
@@ -212,7 +212,7 @@ def _left(planned: Planned, prospect: Prospect) -> LeftAlone:
         protection=planned.choice.protection,
         code=prospect.code,
         reason=prospect.sentence,
-        wanted=prospect.wanted,
+        wanted=prospect.wanted or prospect.code in FORESEEN,
     )
 
 

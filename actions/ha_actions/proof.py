@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ha_actions.errors import HaError, Refused
+from ha_actions.errors import Failed, HaError, NoAnswer, Refused
 from ha_actions.model import (
     Claim,
     Power,
@@ -43,7 +43,8 @@ def prove_dead(
     """Cut the host and prove it, device by device, within the deadline.
 
     A host that is OFF already (it may be rebooting) still gets the cut and
-    the same stability time.
+    the same stability time. Each device has an equal share of the time that
+    is left: a first one that never answers must not use it all up.
 
     :raises Refused: ``superseded`` or ``disarmed``, from the permit.
     """
@@ -58,9 +59,13 @@ def prove_dead(
     until = clock.now() + rules.deadline_s
     seen: list[Reading] = []
     tried: list[str] = []
-    for fence in usable:
+    for left, fence in zip(
+        range(len(usable), 0, -1), usable, strict=True
+    ):
+        now = clock.now()
+        end = now + (until - now) / left
         off = _cut_and_watch(
-            host, fence, rules, clock, permit, journal, until, seen, tried
+            host, fence, rules, clock, permit, journal, end, seen, tried
         )
         if off is None:
             continue
@@ -104,35 +109,60 @@ def _cut_and_watch(
     seen: list[Reading],
     tried: list[str],
 ) -> list[Reading] | None:
-    """The unbroken OFF readings, or None with the reason in ``tried``."""
-    try:
-        who = fence.identify()
-        fence.cut(permit())
-        journal.note("fence", host, f"{fence.name}: asked to cut {who}")
-    except Refused:
-        raise
-    except HaError as error:
-        tried.append(f"{fence.name}: {error.message}")
-        journal.note("fence", host, f"{fence.name}: {error.message}")
-        if error.kind == "bad_input":  # the wrong machine: never look at it
-            return None
+    """The unbroken OFF readings, or None with the reason in ``tried``.
+
+    OFF does not count before the device was identified and asked to cut.
+    """
+    asked, said = False, ""
     off: list[Reading] = []
+    last: Reading | None = None
     while clock.now() < until:
-        reading = fence.power()
-        seen.append(reading)
-        if reading.power is not Power.OFF:
+        if not asked:
+            before = said
+            try:
+                said = _ask(fence, permit)
+                asked = True
+            except Refused:
+                raise
+            except HaError as error:
+                said = f"{fence.name}: {error.message}"
+                if error.kind == "bad_input":  # wrong machine: do not look
+                    tried.append(said)
+                    journal.note("fence", host, said)
+                    return None
+            if said != before:
+                journal.note("fence", host, said)
+        last = fence.power()
+        seen.append(last)
+        if last.power is not Power.OFF or not asked:
             off = []
         else:
-            off.append(reading)
-            if reading.at - off[0].at >= rules.stable_s and len(off) > 1:
+            off.append(last)
+            if last.at - off[0].at >= rules.stable_s and len(off) > 1:
                 return off
         clock.sleep(rules.poll_s)
-    last = seen[-1] if seen else None
     what = f"{last.power} {last.detail}".strip() if last else "never asked"
     tried.append(
-        f"{fence.name} did not read Off for {rules.stable_s:g} s; last: {what}"
+        f"{said or fence.name}; it did not read Off for {rules.stable_s:g} s; "
+        f"last: {what}"
     )
     return None
+
+
+def _ask(fence: Fence, permit: Permit) -> str:
+    """Ask the right device to cut, and say what came of it.
+
+    A device that answered "no" (it may be off already), or not at all, has
+    been asked; then only its readings count.
+
+    :raises HaError: it could not be identified, or was not asked.
+    """
+    who = fence.identify()
+    try:
+        fence.cut(permit())
+    except (Failed, NoAnswer) as error:
+        return f"{fence.name}: {error.message}"
+    return f"{fence.name}: asked to cut {who}"
 
 
 def _hear_out(

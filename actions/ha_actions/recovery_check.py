@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from ha_actions.evacuation import lands_stopped
+from ha_actions.evacuation import copy_state, lands_stopped
 from ha_actions.model import (
     Finding,
     Guest,
@@ -61,7 +61,8 @@ def check_guest(
     if cattle:
         gone = now is None
         add("one copy", gone, "old server gone" if gone else "old one is left")
-        add("state", there.vm_state == "active", there.vm_state)
+        wanted = copy_state(planned.guest)
+        add("state", there.vm_state == wanted, there.vm_state)
     else:
         _pet(planned.guest, there, volumes, add)
     _ports(there, add)

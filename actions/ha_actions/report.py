@@ -82,10 +82,28 @@ def _ending(
         )
     bad = [r for r in rows if not r.as_chosen]
     text = f"{len(rows) - len(bad)} of {len(rows)} guests got what was chosen"
+    lost = refused(rows)
+    if lost:
+        text += f"; refused, as the policy says: {_names(lost)}"
     if bad:
-        names = ", ".join(r.name for r in bad[:5])
-        return State.HELD, "not_all_recovered", f"{text}; not: {names}"
+        return (
+            State.HELD,
+            "not_all_recovered",
+            f"{text}; not: {_names(bad)}",
+        )
     return State.CLOSED, "", text
+
+
+def refused(rows: Iterable[GuestReport]) -> list[GuestReport]:
+    """Guests that are not back and for whom a person may do something."""
+    return [
+        r for r in rows if r.as_chosen and r.outcome.startswith("refused_")
+    ]
+
+
+def _names(rows: Sequence[GuestReport]) -> str:
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return ", ".join(r.name for r in rows[:5]) + more
 
 
 def _row(

@@ -61,6 +61,8 @@ TABLE: list[tuple[Choice, dict[str, Any], str]] = [
         {},
         "evacuated",
     ),
+    (CATTLE, {"volumes": ("v1",)}, "refused_cannot_copy"),
+    (CATTLE, {"boot": "volume"}, "refused_cannot_copy"),
     (CATTLE, {}, "recreated"),
     (CATTLE, {"vm_state": "resized"}, "recreated"),
     (CATTLE, {"vm_state": "dreaming"}, "recreated"),

@@ -19,7 +19,7 @@ from ha_actions.model import (
     State,
     Verdict,
 )
-from ha_actions.report import make_report
+from ha_actions.report import make_report, refused
 from ha_actions.run import Run
 from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.make_plan import earlier_guests
@@ -47,7 +47,10 @@ class CloseIncident(HaAction):
         text = f"{report.state}: {report.reason}"
         if report.state is State.CLOSED:
             run.record.shut(incident)
-            run.journal.note("incident", incident.host, text)
+            if refused(report.guests):
+                run.journal.tell(incident.host, text, incident=incident.id)
+            else:
+                run.journal.note("incident", incident.host, text)
         else:
             entry = run.record.opened(incident.host)
             if entry is not None and entry.incident.id == incident.id:

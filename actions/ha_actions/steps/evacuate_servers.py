@@ -17,6 +17,9 @@ DEADLINE_S = 2300
 NO_ANSWER_S = 60.0
 """A POST without an answer may still be at work in Nova for this long."""
 
+TURNED_DOWN = 3
+"""So often Nova may answer "not now" to one guest before it is a failure."""
+
 
 @dataclass
 class EvacuateServers(BatchStep):
@@ -49,6 +52,7 @@ class _Evacuation:
         self.asked: dict[str, float] = {}
         self.unanswered: set[str] = set()
         self.restored: set[str] = set()
+        self.turned_down: dict[str, int] = {}
 
     def round(self) -> None:
         """One look at everybody, then at most one call for each."""
@@ -129,7 +133,9 @@ class _Evacuation:
             self.unanswered.add(id)
         except Failed as error:
             del self.asked[id]
-            if error.code not in ("in_use", "conflict"):
+            self.turned_down[id] = self.turned_down.get(id, 0) + 1
+            again = self.turned_down[id] < TURNED_DOWN
+            if error.code not in ("in_use", "conflict") or not again:
                 raise
             # moved or changed under our eyes: look again, then decide
         except Refused:
@@ -141,8 +147,10 @@ class _Evacuation:
         found: dict[str, list[Migration]] = {}
         host = job.incident.host
         for record in job.run.patiently(lambda: job.cloud.evacuations(host)):
-            # an older move away from this host is not ours
-            if record.created_at + 1 >= job.incident.opened_at:
+            # an older move away from this host is history, unless it flies:
+            # a person may have started it before us
+            ours = record.created_at + 1 >= job.incident.opened_at
+            if ours or record.in_flight:
                 found.setdefault(record.guest, []).append(record)
         return found
 

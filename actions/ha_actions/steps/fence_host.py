@@ -13,14 +13,17 @@ from ha_actions.run import Run
 from ha_actions.settings import Policy
 
 DEADLINE_S = 2350
+VOIDS = 3
+"""So often a proof may become void before a person must look."""
 
 
 @dataclass
 class FenceHost(HaAction):
     """A proof, or a refusal that says what was tried.
 
-    :returns: ``{next: plan | close, proven}``. Without a proof the plan
-        holds only what the verdict is enough for.
+    :returns: ``{next: plan | assess | close, proven}``. Without a proof the
+        plan holds only what the verdict is enough for; ``assess`` when an
+        earlier try's proof has become void.
     """
 
     incident: str
@@ -35,6 +38,8 @@ class FenceHost(HaAction):
                 "fence", incident.host, f"dry run: would cut by {names}"
             )
             return {"next": "plan", "proven": False}
+        if _is_void(run, incident, policy):
+            return {"next": "assess", "proven": False}
         try:
             answer = self._proof(run, incident, policy)
         except Refused as refused:
@@ -54,9 +59,7 @@ class FenceHost(HaAction):
         fences = run.outside.fences(incident.host)
         held = run.record.proof(incident.id)
         if held is not None:
-            if look_again(fences, policy.fencing.accept)[0]:
-                return held
-            run.record.void_proof(incident.id, "it does not read Off")
+            return held
         host = run.host(incident)
         cloud = run.cloud(incident)
         claim: list[Claim] = []
@@ -82,6 +85,18 @@ class FenceHost(HaAction):
         if claim:
             run.record.release(claim[-1])
         return answer
+
+
+def _is_void(run: Run, incident: Incident, policy: Policy) -> bool:
+    """A proof of an earlier try no longer holds: judge the host afresh."""
+    if run.record.proof(incident.id) is None:
+        return False
+    fences = run.outside.fences(incident.host)
+    if look_again(fences, policy.fencing.accept)[0]:
+        return False
+    run.record.void_proof(incident.id, "the host no longer reads Off")
+    run.journal.note("proof", incident.host, "void: no longer reads Off")
+    return run.record.voids(incident.id) <= VOIDS
 
 
 def _tell_nova(run: Run, incident: Incident) -> None:

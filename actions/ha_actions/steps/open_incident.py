@@ -8,7 +8,7 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.codec import nearest
-from ha_actions.errors import BadInput
+from ha_actions.errors import BadInput, Transient
 from ha_actions.incidents import Opened
 from ha_actions.intake import Summons, by_hand, read_alarm
 from ha_actions.model import Dismissal, Host, Incident
@@ -102,6 +102,12 @@ class OpenIncident(HaAction):
 
     def _join(self, run: Run, entry: Opened, news: Summons) -> dict[str, Any]:
         """There is an incident already: the same, a dead one's next try."""
+        if entry.incident.dry_run and not self.dry_run:
+            raise Transient(
+                "dry_run_open",
+                f"Dry run {entry.incident.id} has the host for a moment; "
+                "this start tries again.",
+            )
         newer = news.event_at > entry.held_at
         if entry.held in REJUDGED and newer and not self.dry_run:
             return self._go_on(run, entry.incident)

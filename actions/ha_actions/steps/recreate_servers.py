@@ -7,6 +7,7 @@ from functools import partial
 
 from ha_actions.batch_step import BatchStep, Job
 from ha_actions.errors import NoAnswer
+from ha_actions.evacuation import copy_state
 from ha_actions.model import Claim, Guest, Planned, Requires, Result
 
 REQUIRES = Requires.VERDICT
@@ -69,8 +70,16 @@ def _copies(job: Job) -> dict[str, Guest]:
 
 
 def _look(job: Job, planned: Planned, copy: Guest, already: bool) -> None:
-    """Settle it once its copy runs, or cannot."""
-    if copy.vm_state == "active" and not copy.task_state:
+    """Settle it once its copy runs (or is stopped, as it was), or cannot."""
+    wanted = copy_state(planned.guest)
+    if copy.task_state:
+        return
+    if copy.vm_state == "active" and wanted == "stopped":
+        claim = job.permit()
+        job.trying(
+            planned, lambda: job.cloud.set_power(copy.id, "stop", claim)
+        )
+    elif copy.vm_state == wanted:
         job.settle(
             planned,
             Result.ALREADY if already else Result.DONE,

@@ -27,7 +27,7 @@ class RetireServers(BatchStep):
         old = job.run.patiently(lambda: job.cloud.guests(ids))
         for planned in job.todo:
             copy = copies.get(planned.guest.id)
-            if copy is None or copy.vm_state != "active":
+            if copy is None or copy.vm_state not in ("active", "stopped"):
                 job.settle(
                     planned,
                     Result.REFUSED,

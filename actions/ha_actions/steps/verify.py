@@ -11,11 +11,10 @@ from ha_actions.policy import choose
 from ha_actions.prospects import prospects
 from ha_actions.recovery_check import check_guest
 from ha_actions.run import Run
+from ha_actions.steps.fence_host import VOIDS
 from ha_actions.steps.make_plan import earlier_guests
 
 DEADLINE_S = 650
-VOIDS = 3
-"""So often a proof may become void before a person must look."""
 PLANS = 4
 """So many plans one attempt may need for guests that landed late."""
 
