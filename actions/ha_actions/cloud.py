@@ -1,0 +1,210 @@
+"""The real cloud: Nova, Neutron, Glance, Cinder and Octavia by their APIs.
+
+Reads cost a number of calls that depends on hosts and pools, not on guests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ha_actions import cloud_values as values
+from ha_actions.cloud_copy import Copier
+from ha_actions.cloud_errors import check_nova
+from ha_actions.cloud_http import Api, Count
+from ha_actions.cloud_pools import Pools
+from ha_actions.cloud_servers import Servers, chunks, together
+from ha_actions.model import (
+    Aggregate,
+    Claim,
+    Guest,
+    Host,
+    Member,
+    Migration,
+)
+from ha_actions.ports import Clock
+
+START = "2.94"
+"""Evacuated servers start again, if they ran."""
+
+KEEP_OFF = "2.95"
+"""Evacuated servers stay off. Source: nova, microversion 2.95."""
+
+REASON_MAX = 255
+"""Source: nova, services.disabled_reason."""
+
+
+class OpenStackCloud:
+    """:class:`~ha_actions.ports.Cloud` over openstacksdk.
+
+    :param conn: an ``openstack.connection.Connection`` of a user with the
+        role admin; its ``global_request_id`` goes with every call.
+    :param count: told of each call that is sent.
+
+    One object serves one incident in one process.
+    """
+
+    def __init__(
+        self, conn: Any, clock: Clock, count: Count | None = None
+    ) -> None:
+        self._api = Api(conn, clock, count)
+        self._clock = clock
+        self._pools = Pools(self._api, clock)
+        self._copier = Copier(self._api)
+        self._servers = Servers(self._api, clock)
+
+    # -- hosts -----------------------------------------------------------
+    def hosts(self) -> list[Host]:
+        """Every nova-compute; one whose cell does not answer is missing."""
+        return self._servers.hosts()
+
+    def aggregates(self) -> list[Aggregate]:
+        """Every host aggregate; at most a minute old."""
+        return self._servers.aggregates()
+
+    def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
+        """One PUT: forced down, disabled, and why.
+
+        Together, since disabling a dead host that Nova still believes up
+        blocks until Nova gives up asking it.
+        """
+        body = {
+            "forced_down": True,
+            "status": "disabled",
+            "disabled_reason": reason[:REASON_MAX],
+        }
+        answer = self._api.change(
+            "PUT",
+            "compute",
+            f"/os-services/{host.service_id}",
+            body,
+            claim,
+            microversion=values.LIST,
+        )
+        check_nova(answer, f"force {host.name} down")
+
+    # -- guests, reading -------------------------------------------------
+    def guests_on(self, host: str) -> list[Guest]:
+        """Every guest of the host, in three to five calls.
+
+        :raises Transient: nothing is listed and Nova does not know the host
+            either: its cell may be down, and no list means nothing then.
+        """
+        return self._servers.guests_on(host)
+
+    def guests(self, ids: Iterable[str]) -> dict[str, Guest]:
+        """These guests; a deleted one is missing."""
+        return self._servers.guests(ids)
+
+    def copies(self, incident: str) -> dict[str, Guest]:
+        """Old guest id -> the server made in its place, by its tag."""
+        return self._servers.copies(incident)
+
+    def evacuations(self, source: str) -> list[Migration]:
+        """Evacuation records from a host, newest last: one call."""
+        return self._servers.evacuations(source)
+
+    def evacuation_asked(self, guest: str, since: float) -> bool:
+        """Whether Nova has recorded an evacuate action since then.
+
+        Half a minute before ``since`` counts too: clocks differ.
+        """
+        return self._servers.evacuation_asked(guest, since)
+
+    def volume_states(self, ids: Iterable[str]) -> dict[str, str]:
+        """Volume id -> Cinder's status; a deleted one is missing."""
+        wanted = list(dict.fromkeys(ids))
+        if not wanted or not self._api.offers("block_storage"):
+            return {}
+        states: dict[str, str] = {}
+        if len(wanted) > 2:
+            for part in chunks(wanted):
+                # Cinder reads a filter's value as a Python literal.
+                found = self._api.listing(
+                    "block_storage",
+                    "/volumes/detail",
+                    "volumes",
+                    {"all_tenants": "1", "id": str(part)},
+                )
+                states.update({v["id"]: v["status"] for v in found})
+        missing = [one for one in wanted if one not in states]
+        for body in together(self._clock, self._volume, missing):
+            if body is not None:
+                states[body["id"]] = body["status"]
+        return {one: states[one] for one in wanted if one in states}
+
+    # -- guests, changing ------------------------------------------------
+    def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
+        """POST one evacuation, once; see the port for the codes."""
+        version = KEEP_OFF if keep_off else START
+        self._act(guest, {"evacuate": {}}, "evacuate", claim, version)
+
+    def reset_state(self, guest: str, state: str, claim: Claim) -> None:
+        """Set vm_state to ``active`` or ``error``."""
+        body = {"os-resetState": {"state": state}}
+        self._act(guest, body, "reset", claim)
+
+    def set_power(self, guest: str, verb: str, claim: Claim) -> None:
+        """``start``, ``stop``, ``pause`` or ``suspend`` it."""
+        key = f"os-{verb}" if verb in ("start", "stop") else verb
+        self._act(guest, {key: None}, verb, claim)
+
+    def recreate(
+        self, guest: Guest, metadata: Mapping[str, str], claim: Claim
+    ) -> str:
+        """A server like this one, in its owner's project; its id."""
+        return self._copier.make(guest, metadata, claim)
+
+    def delete(self, guest: str, claim: Claim) -> None:
+        """Delete a server; no error if it is gone."""
+        answer = self._api.change(
+            "DELETE",
+            "compute",
+            f"/servers/{guest}",
+            None,
+            claim,
+            microversion=values.LIST,
+        )
+        if answer.status_code != 404:
+            check_nova(answer, f"delete server {guest}")
+
+    def _act(
+        self,
+        guest: str,
+        body: Mapping[str, Any],
+        verb: str,
+        claim: Claim,
+        microversion: str = values.LIST,
+    ) -> None:
+        answer = self._api.change(
+            "POST",
+            "compute",
+            f"/servers/{guest}/action",
+            body,
+            claim,
+            microversion=microversion,
+        )
+        check_nova(answer, f"{verb} server {guest}")
+
+    # -- load balancers --------------------------------------------------
+    def members(self) -> list[Member]:
+        """Every member of every pool: one call, and one for each pool."""
+        return self._pools.members()
+
+    def set_weights(
+        self, lb: str, weights: Mapping[str, int], claim: Claim
+    ) -> None:
+        """Member id -> weight: one batch for each pool that changes."""
+        self._pools.set_weights(lb, weights, claim)
+
+    def add_member(self, like: Member, address: str, claim: Claim) -> str:
+        """A member like this one at another address; its id."""
+        return self._pools.add(like, address, claim)
+
+    def remove_member(self, member: Member, claim: Claim) -> None:
+        """Remove a member; no error if it is gone."""
+        self._pools.remove(member, claim)
+
+    def _volume(self, volume: str) -> dict[str, Any] | None:
+        found = self._api.get("block_storage", f"/volumes/{volume}")
+        return None if found is None else dict(found["volume"])

@@ -1,0 +1,302 @@
+"""Reading Nova: hosts, guests, evacuation records, in few calls.
+
+What a call costs depends on hosts, not on guests.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ha_actions import cloud_values as values
+from ha_actions.cloud_copy import incident_tag
+from ha_actions.cloud_http import Api
+from ha_actions.errors import Transient
+from ha_actions.model import Aggregate, Group, Guest, Host, Migration, Port
+from ha_actions.ports import Clock
+
+T = TypeVar("T")
+
+CHUNK = 50
+"""Ids in one query string: 50 UUIDs stay below 4 KiB of URL."""
+
+FRESH_S = 60.0
+"""Age at which aggregates are listed again."""
+
+SKEW_S = 30.0
+"""How far Nova's clock may be behind ours. Too much means only that an
+evacuation is not posted again."""
+
+
+class Servers:
+    """The reading verbs of :class:`~ha_actions.ports.Cloud` on Nova.
+
+    It remembers where it saw a guest last, to find it again with few calls.
+    """
+
+    def __init__(self, api: Api, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+        self._seen_at: dict[str, frozenset[str]] = {}
+        self._gone: set[str] = set()
+        self._images: dict[str, dict[str, str]] = {}
+        self._groups: dict[str, Group] = {}
+        self._grouped: frozenset[str] = frozenset()
+        self._kept: dict[str, tuple[float, Any]] = {}
+
+    def hosts(self) -> list[Host]:
+        """Every nova-compute; one whose cell does not answer is missing."""
+        found = self._nova_list(
+            "/os-services", "services", {"binary": "nova-compute"}
+        )
+        known = self.aggregates()
+        return [values.host(s, known) for s in found if "id" in s]
+
+    def aggregates(self) -> list[Aggregate]:
+        """Every host aggregate; at most a minute old."""
+        return self._keep("aggregates", self._list_aggregates)
+
+    def _list_aggregates(self) -> list[Aggregate]:
+        found = self._nova_list("/os-aggregates", "aggregates")
+        return [values.aggregate(body) for body in found]
+
+    def guests_on(self, host: str) -> list[Guest]:
+        """Every guest of the host, in three to five calls.
+
+        :raises Transient: nothing is listed and Nova does not know the host
+            either: its cell may be down, and no list means nothing then.
+        """
+        bodies = self._servers_on(host)
+        if not bodies:
+            if all(known.name != host for known in self.hosts()):
+                raise Transient(
+                    "cell_down",
+                    f"Nova shows neither servers nor a service of {host}; "
+                    "its cell may be down.",
+                )
+            return []
+        ports = self._ports({"binding:host_id": host})
+        lost = [
+            body["id"]
+            for body in bodies
+            if body["id"] not in ports and body.get("addresses")
+        ]
+        return list(self._full(bodies, ports, lost).values())
+
+    def guests(self, ids: Iterable[str]) -> dict[str, Guest]:
+        """These guests; a deleted one is missing.
+
+        More than two are found by listing the hosts where they, or their
+        evacuation records, were seen last; only what is not there is asked
+        for one by one.
+        """
+        wanted = [one for one in dict.fromkeys(ids) if one not in self._gone]
+        found: dict[str, Any] = {}
+        if len(wanted) > 2:
+            for host in self._likely_hosts(wanted):
+                for body in self._servers_on(host):
+                    found[body["id"]] = body
+        missing = [one for one in wanted if one not in found]
+        for server in together(self._clock, self._server, missing):
+            if server is not None:
+                found[server["id"]] = server
+        bodies = [found[one] for one in wanted if one in found]
+        return self._full(bodies, {}, [body["id"] for body in bodies])
+
+    def copies(self, incident: str) -> dict[str, Guest]:
+        """Old guest id -> the server made in its place, by its tag."""
+        bodies = self._nova_list(
+            "/servers/detail",
+            "servers",
+            {"all_tenants": "1", "tags": incident_tag(incident)},
+        )
+        mine = {
+            body["metadata"]["ha:replaces"]: body
+            for body in bodies
+            if (body.get("metadata") or {}).get("ha:incident") == incident
+            and "ha:replaces" in body["metadata"]
+        }
+        full = self._full(
+            list(mine.values()), {}, [body["id"] for body in mine.values()]
+        )
+        return {
+            old: full[body["id"]]
+            for old, body in mine.items()
+            if body["id"] in full
+        }
+
+    def evacuations(self, source: str) -> list[Migration]:
+        """Evacuation records from a host, newest last: one call.
+
+        Never asked for by time: a fresh record has no ``updated_at`` yet and
+        is missing from such an answer.
+        """
+        found = self._nova_list(
+            "/os-migrations",
+            "migrations",
+            {"source_compute": source, "migration_type": "evacuation"},
+        )
+        made = [values.migration(body) for body in found]
+        for one in made:
+            self._note_place(one.guest, one.source, one.dest)
+        return sorted(made, key=lambda one: (one.created_at, int(one.id)))
+
+    def evacuation_asked(self, guest: str, since: float) -> bool:
+        """Whether Nova has recorded an evacuate action since then."""
+        found = self._api.get(
+            "compute",
+            f"/servers/{guest}/os-instance-actions",
+            microversion=values.LIST,
+        )
+        return any(
+            action.get("action") == "evacuate"
+            and values.moment(action.get("start_time")) >= since - SKEW_S
+            for action in (found or {}).get("instanceActions", [])
+        )
+
+    def _nova_list(
+        self, path: str, key: str, params: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        return self._api.listing("compute", path, key, params, values.LIST)
+
+    def _servers_on(self, host: str) -> list[dict[str, Any]]:
+        found = self._nova_list(
+            "/servers/detail", "servers", {"all_tenants": "1", "host": host}
+        )
+        for body in found:
+            self._note_place(body["id"], host)
+        return found
+
+    def _server(self, guest: str) -> dict[str, Any] | None:
+        found = self._api.get(
+            "compute", f"/servers/{guest}", microversion=values.LIST
+        )
+        if found is None:
+            self._gone.add(guest)
+            return None
+        server: dict[str, Any] = found["server"]
+        self._note_place(guest, server.get("OS-EXT-SRV-ATTR:host") or "")
+        return server
+
+    def _note_place(self, guest: str, *hosts: str) -> None:
+        # Replaced, never changed in place: batches run side by side.
+        known = self._seen_at.get(guest, frozenset())
+        self._seen_at[guest] = known | {host for host in hosts if host}
+
+    def _likely_hosts(self, wanted: Sequence[str]) -> list[str]:
+        """Where to look, if that is fewer calls than asking one by one."""
+        if sum(one not in self._seen_at for one in wanted) > 2:
+            found = self._nova_list(
+                "/os-migrations",
+                "migrations",
+                {"migration_type": "evacuation"},
+            )
+            for body in found:
+                if body["instance_uuid"] in wanted:
+                    one = values.migration(body)
+                    self._note_place(one.guest, one.source, one.dest)
+        hosts = {h for one in wanted for h in self._seen_at.get(one, ())}
+        return sorted(hosts) if len(hosts) < len(wanted) else []
+
+    def _full(
+        self,
+        bodies: Sequence[Mapping[str, Any]],
+        ports: dict[str, list[Port]],
+        without_ports: Sequence[str],
+    ) -> dict[str, Guest]:
+        """Servers as guests, with ports, groups and image properties."""
+        if not bodies:
+            return {}
+        for part in chunks(without_ports):
+            ports.update(self._ports({"device_id": part}))
+        groups = self._groups_of({body["id"] for body in bodies})
+        plain = {b["id"]: values.guest(b) for b in bodies}
+        images = self._image_properties({g.image for g in plain.values()})
+        return {
+            body["id"]: values.guest(
+                body,
+                ports.get(body["id"], ()),
+                groups.get(body["id"]),
+                images.get(plain[body["id"]].image),
+            )
+            for body in bodies
+        }
+
+    def _ports(self, query: Mapping[str, Any]) -> dict[str, list[Port]]:
+        found = self._api.listing("network", "/ports", "ports", query)
+        by_guest: dict[str, list[Port]] = {}
+        for body in found:
+            kept = by_guest.setdefault(body.get("device_id") or "", [])
+            kept.extend(values.ports(body))
+        return by_guest
+
+    def _groups_of(self, ids: set[str]) -> dict[str, Group]:
+        """Listed again for a guest that no earlier listing was for."""
+        if not ids <= self._grouped:
+            self._groups = self._list_groups()
+            self._grouped = self._grouped | ids
+        return self._groups
+
+    def _list_groups(self) -> dict[str, Group]:
+        groups: dict[str, Group] = {}
+        offset = 0
+        while True:
+            found = self._nova_list(
+                "/os-server-groups",
+                "server_groups",
+                {"all_projects": "true", "limit": 1000, "offset": offset},
+            )
+            for body in found:
+                one = Group(id=body["id"], policy=body.get("policy") or "")
+                groups.update({guest: one for guest in body["members"]})
+            if len(found) < 1000:
+                return groups
+            offset += len(found)
+
+    def _image_properties(
+        self, images: Iterable[str]
+    ) -> dict[str, dict[str, str]]:
+        # Nova keeps only the properties that it knows, so Glance is asked.
+        wanted = sorted(i for i in set(images) if i and i not in self._images)
+        if wanted and self._api.offers("image"):
+            for part in chunks(wanted):
+                found = self._api.listing(
+                    "image",
+                    "/images",
+                    "images",
+                    {
+                        "id": f"in:{','.join(part)}",
+                        "visibility": "all",
+                        "limit": CHUNK,  # Glance's own is 25
+                    },
+                )
+                for body in found:
+                    made = values.image_properties(body)
+                    self._images[body["id"]] = made
+            for one in wanted:
+                self._images.setdefault(one, {})
+        return self._images
+
+    def _keep(self, key: str, ask: Callable[[], T]) -> T:
+        """An answer that may be a minute old."""
+        at, kept = self._kept.get(key, (0.0, None))
+        now = self._clock.now()
+        if key not in self._kept or not 0 <= now - at < FRESH_S:
+            kept = ask()
+            self._kept[key] = (now, kept)
+        return kept  # type: ignore[no-any-return]
+
+
+def chunks(ids: Sequence[str]) -> Iterator[list[str]]:
+    """The ids in parts that fit into one query string."""
+    for start in range(0, len(ids), CHUNK):
+        yield list(ids[start : start + CHUNK])
+
+
+def together(
+    clock: Clock, ask: Callable[[str], T], ids: Sequence[str]
+) -> list[T]:
+    """One question for each id, eight at a time."""
+    jobs = [functools.partial(ask, one) for one in ids]
+    return clock.together(jobs, 8)

@@ -1,0 +1,252 @@
+"""One BMC that speaks Redfish, through sushy.
+
+It reads and asks, nothing else: order, deadlines and confirmation belong to
+the fencing loop. Only a plain ``Off`` is OFF; PoweringOff, an unknown word, an
+error, a redirect or silence is UNKNOWN. Each call has a connection of its own,
+and environment proxies are ignored: a proxy's answer is not the BMC's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import sushy
+from sushy import auth as sushy_auth
+from sushy import connector as sushy_connector
+from sushy import exceptions as sushy_errors
+from sushy.resources.system import system as sushy_system
+
+from ha_actions.codec import from_json
+from ha_actions.errors import (
+    BadInput,
+    Failed,
+    HaError,
+    NoAnswer,
+    Refused,
+    Transient,
+)
+from ha_actions.model import Claim, Evidence, Power, Reading
+from ha_actions.ports import Clock
+
+T = TypeVar("T")
+
+TIMEOUT_S = 5
+"""Seconds for a BMC to accept a connection, and again to answer. BMCs that
+answer at all were seen to do so within 2 s; the loop reads again anyway."""
+
+SYSTEMS = "/redfish/v1/Systems/"
+
+_HARMLESS = (400, 409)
+"""Answers of BMCs that are asked to switch off what is off.
+Source: openstack-k8s-operators/infra-operator, instanceha."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A host's entry in the fence file."""
+
+    address: str
+    """``https://NAME[:PORT]``."""
+    system: str
+    """Path or id of the one ComputerSystem; a BMC may control several."""
+    username: str
+    password: str = dataclasses.field(repr=False)
+    verify: Any = True
+    """``true``, or the path of a CA file; ``false`` is for laboratories."""
+    identity: str = ""
+    """Name, UUID or serial number that the system must show."""
+
+    def __post_init__(self) -> None:
+        if urlsplit(self.address).scheme not in ("https", "http"):
+            raise ValueError("address must start with https://")
+        if not self.system:
+            raise ValueError("system must name one ComputerSystem")
+        if not isinstance(self.verify, (bool, str)):
+            raise ValueError("verify must be true or the path of a CA file")
+
+
+class RedfishFence:
+    """:class:`~ha_actions.ports.Fence` of one ComputerSystem.
+
+    :param host: the compute host, for messages.
+    :param settings: see :class:`Settings`; unknown keys are refused.
+    :raises BadInput: the settings are wrong; the password is never shown.
+    """
+
+    evidence = Evidence.POWER
+
+    def __init__(
+        self, host: str, settings: Mapping[str, Any], clock: Clock
+    ) -> None:
+        where = f"fence file: {host}: redfish"
+        try:
+            self._set = from_json(Settings, dict(settings), where)
+        except ValueError as error:
+            raise BadInput("malformed", f"{where}: {error}.") from error
+        self._host = host
+        self._clock = clock
+        self.name = f"redfish {urlsplit(self._set.address).hostname}"
+
+    def __repr__(self) -> str:
+        return f"<RedfishFence of {self._host}, {self.name}>"
+
+    def identify(self) -> str:
+        """Name, UUID and serial number of the machine, as it shows them.
+
+        :raises BadInput: ``wrong_machine``: none of them is ``identity``.
+        :raises Transient: it did not answer.
+        :raises Refused: ``forbidden``: it refuses the credentials.
+        """
+        found = self._call(self._system)
+        shown = [found.name, found.uuid, found.serial_number]
+        shown = [str(word) for word in shown if word]
+        wanted = self._set.identity
+        if wanted and wanted.lower() not in [w.lower() for w in shown]:
+            raise BadInput(
+                "wrong_machine",
+                f"The BMC {self.name} controls {' / '.join(shown)}, not "
+                f"{wanted}; correct the entry of {self._host} in the fence "
+                "file.",
+                host=self._host,
+            )
+        return " / ".join(shown) or self._path()
+
+    def power(self) -> Reading:
+        """One reading, at most two timeouts long; never raises."""
+        try:
+            state = self._call(self._system).power_state
+        except HaError as error:
+            power, detail = Power.UNKNOWN, error.message
+        else:
+            power, detail = _READS.get(state, (Power.UNKNOWN, f"{state}"))
+        return Reading(
+            device=self.name,
+            power=power,
+            at=self._clock.now(),
+            detail=detail,
+        )
+
+    def cut(self, claim: Claim) -> None:
+        """Ask for ForceOff; asking a machine that is off is no error."""
+        self._reset(sushy.ResetType.FORCE_OFF, sushy.PowerState.OFF, claim)
+
+    def restore(self, claim: Claim) -> None:
+        """Ask for On."""
+        self._reset(sushy.ResetType.ON, sushy.PowerState.ON, claim)
+
+    def _reset(self, how: Any, already: Any, claim: Claim) -> None:
+        system = self._call(self._system)
+        if self._clock.now() > claim.until:
+            raise Refused(
+                "superseded",
+                f"The claim on {self._host} ended before its BMC was asked "
+                f"for {how.value}; another attempt has it now.",
+            )
+        try:
+            self._call(lambda: system.reset_system(how), changing=True)
+        except Failed as error:
+            if error.facts.get("status") not in _HARMLESS:
+                raise
+            if self._call(self._system).power_state != already:
+                raise
+
+    def _system(self) -> Any:
+        """The system's own resource: one GET, over a new connection."""
+        connector = sushy_connector.Connector(
+            self._set.address,
+            verify=self._set.verify,
+            server_side_retries=1,  # 0 means three, two seconds apart
+            default_request_timeout=TIMEOUT_S,
+        )
+        session = connector._session
+        session.trust_env = False
+        session.max_redirects = 0
+        auth = sushy_auth.BasicAuth(self._set.username, self._set.password)
+        auth.set_context(connector, connector)
+        auth.authenticate()
+        found = sushy_system.System(connector, self._path())
+        target = urlsplit(_reset_target(found))
+        here = urlsplit(self._set.address)
+        if target.netloc and target.netloc != here.netloc:
+            raise BadInput(
+                "wrong_machine",
+                f"The BMC {self.name} names another machine for its power "
+                "switch; check the address in the fence file.",
+            )
+        return found
+
+    def _path(self) -> str:
+        path = self._set.system
+        return path if path.startswith("/") else SYSTEMS + path
+
+    def _call(self, job: Callable[[], T], changing: bool = False) -> T:
+        """Do it, with sushy's errors as ours and no secret in them."""
+        try:
+            return job()
+        except sushy_errors.AccessError as error:
+            raise Refused(
+                "forbidden",
+                f"The BMC {self.name} of {self._host} refuses the "
+                "credentials of the fence file.",
+            ) from error
+        except sushy_errors.HTTPError as error:
+            kind = _kind_of(error.status_code)
+            raise kind(
+                "bmc",
+                f"The BMC {self.name} of {self._host} answered "
+                f"{error.status_code}.",
+                status=error.status_code,
+            ) from error
+        except sushy_errors.ConnectionError as error:
+            kind = NoAnswer if changing else Transient
+            raise kind(
+                "bmc",
+                f"The BMC {self.name} of {self._host} did not answer.",
+            ) from error
+        except (
+            sushy_errors.InvalidParameterValueError,
+            sushy_errors.MissingActionError,
+        ) as error:
+            raise Failed(
+                "bmc",
+                f"The BMC {self.name} of {self._host} does not offer this "
+                "power change; it needs another kind of fence.",
+            ) from error
+        except _NOT_REDFISH as error:
+            raise Failed(
+                "bmc",
+                f"The BMC {self.name} of {self._host} answered something "
+                f"that is not Redfish ({type(error).__name__}).",
+            ) from error
+
+
+_NOT_REDFISH = (
+    sushy_errors.SushyError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
+"""What sushy raises on documents of another shape than it expects."""
+
+
+def _kind_of(status: int) -> type[HaError]:
+    return Transient if status >= 500 or status == 429 else Failed
+
+
+def _reset_target(system: Any) -> str:
+    actions = system.json.get("Actions") or {}
+    reset = actions.get("#ComputerSystem.Reset") or {}
+    return str(reset.get("target") or "")
+
+
+_READS = {
+    sushy.PowerState.OFF: (Power.OFF, ""),
+    sushy.PowerState.ON: (Power.ON, ""),
+    sushy.PowerState.POWERING_OFF: (Power.UNKNOWN, "PoweringOff"),
+    sushy.PowerState.POWERING_ON: (Power.UNKNOWN, "PoweringOn"),
+    None: (Power.UNKNOWN, "it shows no known power state"),
+}

@@ -1,0 +1,243 @@
+"""The ledger in Mistral's own environments.
+
+An environment's name is unique in its project, in the database: that makes
+``create`` an atomic claim, whichever API server is asked. An update has no
+compare-and-set, so what is contended is created, never written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import requests
+from keystoneauth1 import exceptions as auth_errors
+
+from ha_actions.errors import (
+    BadInput,
+    Failed,
+    HaError,
+    NoAnswer,
+    Refused,
+    Transient,
+)
+
+TIMEOUT_S = 30
+"""Seconds for one answer; an entry of 0.9 MB takes well under one."""
+
+NAME_MAX = 200
+"""Source: mistral.db.v2.sqlalchemy.models.Environment.name."""
+
+
+class Api(Protocol):
+    """Mistral's v2 API: paths are relative to it, statuses do not raise."""
+
+    def get(self, path: str, **kwargs: Any) -> requests.Response: ...
+    def post(self, path: str, **kwargs: Any) -> requests.Response: ...
+    def put(self, path: str, **kwargs: Any) -> requests.Response: ...
+    def delete(self, path: str, **kwargs: Any) -> requests.Response: ...
+
+
+class MistralLedger:
+    """:class:`~ha_actions.ports.Ledger` over Mistral's REST API.
+
+    :param api: a keystoneauth adapter made with ``raise_exc=False`` and
+        ``connect_retries=0`` (a repeated POST could take its own first answer
+        for somebody else's claim), or anything of that shape.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def create(self, name: str, value: Mapping[str, Any]) -> bool:
+        """Make an entry; False, and nothing changed, if there is one.
+
+        :raises NoAnswer: it may have been made; read it and look whose it is.
+        """
+        answer = self._send("POST", "/environments", _entry(name, value))
+        if answer.status_code == 409:
+            return False
+        _check(answer, f"create {name}", changing=True)
+        return True
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """An entry's value, or None."""
+        answer = self._send("GET", _path(name))
+        if answer.status_code == 404:
+            return None
+        _check(answer, f"read {name}")
+        return _value(name, _body(answer, f"read {name}"))
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """Make or replace an entry."""
+        entry = _entry(name, value)
+        answer = self._send("PUT", "/environments", entry)
+        if answer.status_code == 404:
+            answer = self._send("POST", "/environments", entry)
+        if answer.status_code == 409:  # made by another in between
+            answer = self._send("PUT", "/environments", entry)
+        _check(answer, f"write {name}", changing=True)
+
+    def delete(self, name: str) -> None:
+        """Remove an entry; no error if there is none."""
+        answer = self._send("DELETE", _path(name))
+        if answer.status_code != 404:
+            _check(answer, f"delete {name}", changing=True)
+
+    def names(self, prefix: str) -> list[str]:
+        """Names that start with the prefix, sorted."""
+        what = f"list {prefix}*"
+        answer = self._send(
+            "GET",
+            "/environments",
+            params={"fields": "name", "name": f"has:{prefix}"},
+        )
+        _check(answer, what)
+        entries = _body(answer, what).get("environments", [])
+        names = {str(entry.get("name")) for entry in entries}
+        return sorted(name for name in names if name.startswith(prefix))
+
+    def execution_state(self, execution: str) -> str:
+        """Mistral's word for an execution, ``""`` if there is none."""
+        what = f"read execution {execution}"
+        answer = self._send("GET", f"/executions/{quote(execution, safe='')}")
+        if answer.status_code == 404:
+            return ""
+        _check(answer, what)
+        return str(_body(answer, what).get("state") or "")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        more: dict[str, Any] = {"timeout": TIMEOUT_S}
+        if body is not None:
+            more["json"] = body
+        if params is not None:
+            more["params"] = params
+        verb = getattr(self._api, method.lower())
+        try:
+            return verb(path, **more)  # type: ignore[no-any-return]
+        except _NEVER_SENT as error:
+            raise _silent(Transient, method, path) from error
+        except (
+            requests.RequestException,
+            auth_errors.ClientException,
+        ) as error:
+            kind = Transient if method == "GET" else NoAnswer
+            raise _silent(kind, method, path) from error
+
+
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    auth_errors.UnknownConnectionError,
+    auth_errors.EndpointNotFound,
+    auth_errors.AuthorizationFailure,
+    auth_errors.Unauthorized,
+)
+
+
+def _silent(kind: type[HaError], method: str, path: str) -> HaError:
+    return kind(
+        "ledger",
+        f"Mistral did not answer {method} {path}; check that its API is up "
+        "and that the executor may reach it.",
+    )
+
+
+def _path(name: str) -> str:
+    return f"/environments/{quote(name, safe='')}"
+
+
+def _entry(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    if not 0 < len(name) <= NAME_MAX:
+        raise BadInput(
+            "malformed",
+            f"A ledger entry's name has 1 to {NAME_MAX} characters; "
+            f"{name[:40]!r}... has {len(name)}.",
+        )
+    return {
+        "name": name,
+        "description": "mistral-ha-pack: do not edit by hand",
+        # Private: an update of a public one is open to every project.
+        "scope": "private",
+        "variables": {"json": _inert(json.dumps(value, sort_keys=True))},
+    }
+
+
+def _inert(text: str) -> str:
+    """JSON text in which Mistral finds no expression to evaluate.
+
+    ``%`` and ``{{`` occur only inside JSON strings, where they may be escaped.
+    """
+    return text.replace("%", "\\u0025").replace("{{", "\\u007b\\u007b")
+
+
+def _value(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    if entry.get("scope") == "public":
+        raise Refused(
+            "public_entry",
+            f"The Mistral environment {name} is public, so any project "
+            "could have written it; find out who made it and delete it.",
+        )
+    variables = entry.get("variables")
+    try:
+        if isinstance(variables, str):
+            variables = json.loads(variables)
+        value = json.loads(variables["json"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(name) from error
+    if not isinstance(value, dict):
+        raise _unreadable(name)
+    return value
+
+
+def _unreadable(name: str) -> Failed:
+    return Failed(
+        "ledger",
+        f"The Mistral environment {name} is not an entry of the ledger; "
+        "it was edited by hand: restore it, or delete it.",
+    )
+
+
+def _body(answer: requests.Response, what: str) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Transient(
+            "ledger",
+            f"Mistral's answer to {what!r} is not JSON; is its endpoint in "
+            "the catalog right?",
+        )
+    return body
+
+
+def _check(
+    answer: requests.Response, what: str, *, changing: bool = False
+) -> None:
+    """:raises HaError: the status is not a success."""
+    status = answer.status_code
+    if status < 400:
+        return
+    facts = {"status": status}
+    if status in (401, 403):
+        raise Refused(
+            "forbidden",
+            f"Mistral does not let us {what} ({status}); give the executor's "
+            "user the role member in its own project.",
+            **facts,
+        )
+    if status == 429 or (status >= 500 and not changing):
+        raise Transient("ledger", f"Mistral cannot {what} now.", **facts)
+    if status >= 500:
+        raise NoAnswer(
+            "ledger", f"Mistral failed ({status}) to {what}.", **facts
+        )
+    raise Failed("ledger", f"Mistral refuses to {what} ({status}).", **facts)

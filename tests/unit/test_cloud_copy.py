@@ -1,0 +1,249 @@
+"""Recreating a server: what is copied, and what is refused."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from ha_actions.errors import Failed, HaError, NoAnswer, Refused
+from ha_actions.model import Group, Guest, Port
+from unit import fake_openstack as fake
+from unit.fake_openstack import NOVA, Lab, claim
+
+OWNER = "ffff7a3c5b9f4d0e8a6c2b4d6e8f0a1c"
+SECRET = "c2VjcmV0LXVzZXItZGF0YQ=="
+FLAVOR = {"id": "f1", "name": "tiny", "vcpus": 1, "ram": 64, "disk": 1}
+PAIR = {"name": "k", "public_key": "ssh-ed25519 AAAA me@home", "type": "ssh"}
+
+
+def guest(**changes: Any) -> Guest:
+    return Guest(
+        **{
+            "id": "a",
+            "name": "web-1",
+            "project": OWNER,
+            "host": "c1",
+            "image": "img-1",
+            "ports": (Port(id="port-of-a", network="net-1"),),
+            **changes,
+        }
+    )
+
+
+def old(**changes: Any) -> dict[str, Any]:
+    return fake.server(
+        "a",
+        **{
+            "name": "web-1",
+            "tenant_id": OWNER,
+            "metadata": {"ha:protection": "cattle"},
+            "tags": ["blue", "ha:incident:earlier"],
+            "OS-EXT-SRV-ATTR:user_data": SECRET,
+            "config_drive": "True",
+            "pinned_availability_zone": "az1",
+            **changes,
+        },
+    )
+
+
+@pytest.fixture
+def lab(requests_mock: Any) -> Lab:
+    made = Lab(requests_mock)
+    ready(requests_mock)
+    return made
+
+
+def ready(mock: Any, **changes: Any) -> None:
+    mock.get(f"{NOVA}/servers/a", json={"server": old(**changes)})
+    mock.get(f"{NOVA}/flavors/detail", json={"flavors": [FLAVOR]})
+    mock.get(f"{fake.NEUTRON}/ports", json={"ports": [fake.port("a")]})
+    mock.post(
+        f"{NOVA}/servers", status_code=202, json={"server": {"id": "new"}}
+    )
+
+
+META = {"ha:replaces": "a", "ha:incident": "i1"}
+
+
+def test_the_copy_is_like_the_old_one(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    group = Group(id="g1")
+    assert lab.cloud.recreate(guest(group=group), META, claim()) == "new"
+    (post,) = lab.sent("POST")
+    assert post.json() == {
+        "server": {
+            "name": "web-1",
+            "imageRef": "img-1",
+            "flavorRef": "f1",
+            "config_drive": True,
+            "OS-DCF:diskConfig": "MANUAL",
+            "user_data": SECRET,
+            "availability_zone": "az1",
+            "metadata": {"ha:protection": "cattle", **META},
+            "tags": ["blue", "ha:incident:i1"],
+            "networks": [{"uuid": "net-1"}],
+            "security_groups": [{"name": "sg-1"}],
+        },
+        "os:scheduler_hints": {"group": "g1"},
+    }
+    assert post.headers["X-Auth-Token"] == f"token-{OWNER}"
+    assert post.headers["X-OpenStack-Request-ID"] == fake.REQUEST_ID
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("server", "ports", "flavors", "says"),
+    [
+        ({"image": ""}, None, None, "boots from a volume"),
+        (
+            {"os-extended-volumes:volumes_attached": [{"id": "v"}]},
+            None,
+            None,
+            "volumes of its own",
+        ),
+        ({}, None, [], "flavor 'tiny' is gone"),
+        ({}, None, [{**FLAVOR, "ram": 128}], "was changed"),
+        (
+            {},
+            [
+                fake.port("a"),
+                fake.port("a", id="p2", security_groups=["sg-2"]),
+            ],
+            None,
+            "differ in security groups",
+        ),
+        ({}, [fake.port("a", security_groups=[])], None, "no security group"),
+        (
+            {},
+            [fake.port("a", **{"binding:vnic_type": "direct"})],
+            None,
+            "not a normal one",
+        ),
+        (
+            {},
+            [fake.port("a", allowed_address_pairs=[{"ip_address": "1"}])],
+            None,
+            "allowed address pairs",
+        ),
+        (
+            {},
+            [fake.port("a", port_security_enabled=False)],
+            None,
+            "port security off",
+        ),
+    ],
+)
+def test_what_cannot_be_copied(
+    lab: Lab, server: Any, ports: Any, flavors: Any, says: str
+) -> None:
+    ready(lab.mock, **server)
+    if ports is not None:
+        lab.mock.get(f"{fake.NEUTRON}/ports", json={"ports": ports})
+    if flavors is not None:
+        lab.mock.get(f"{NOVA}/flavors/detail", json={"flavors": flavors})
+    with pytest.raises(Refused, match=says) as met:
+        lab.cloud.recreate(guest(), META, claim())
+    assert met.value.code == "cannot_copy"
+    assert lab.sent("POST") == []
+
+
+def test_a_server_without_ports(lab: Lab) -> None:
+    lab.mock.get(f"{fake.NEUTRON}/ports", json={"ports": []})
+    lab.cloud.recreate(guest(), META, claim())
+    assert lab.sent("POST")[0].json()["server"]["networks"] == "none"
+
+
+def keypairs(lab: Lab, theirs: Any, mine: Any) -> None:
+    def answer(request: Any, context: Any) -> dict[str, Any]:
+        found = theirs if request.qs.get("user_id") == ["owner"] else mine
+        if found is None:
+            context.status_code = 404
+            return {}
+        return {"keypair": found}
+
+    ready(lab.mock, key_name="k")
+    lab.mock.get(f"{NOVA}/os-keypairs/k", json=answer)
+    lab.mock.post(f"{NOVA}/os-keypairs", status_code=201)
+
+
+def test_a_key_pair_is_imported(lab: Lab) -> None:
+    keypairs(lab, PAIR, None)
+    lab.cloud.recreate(guest(), META, claim())
+    key, server = lab.sent("POST")
+    assert key.json() == {"keypair": PAIR}
+    assert server.json()["server"]["key_name"] == "k"
+
+
+def test_a_key_pair_that_we_have(lab: Lab) -> None:
+    comment = {**PAIR, "public_key": "ssh-ed25519 AAAA other comment"}
+    keypairs(lab, PAIR, comment)
+    lab.cloud.recreate(guest(), META, claim())
+    assert len(lab.sent("POST")) == 1
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "says"),
+    [
+        (None, None, "deleted it"),
+        (None, PAIR, "deleted it"),
+        (
+            PAIR,
+            {**PAIR, "public_key": "ssh-ed25519 BBBB"},
+            "another key of that name",
+        ),
+    ],
+)
+def test_a_key_pair_that_is_not_theirs(
+    lab: Lab, theirs: Any, mine: Any, says: str
+) -> None:
+    keypairs(lab, theirs, mine)
+    with pytest.raises(Refused, match=says):
+        lab.cloud.recreate(guest(), META, claim())
+    assert lab.sent("POST") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error", "code"),
+    [
+        (403, "Quota exceeded for instances", Failed, "quota"),
+        (403, "Policy does not allow", Refused, "forbidden"),
+        (400, "Can not find requested image", Refused, "cannot_copy"),
+        (409, "Multiple possible networks", Failed, "conflict"),
+        (500, "Oh", NoAnswer, "no_answer"),
+    ],
+)
+def test_what_nova_says(
+    lab: Lab, status: int, text: str, error: type[HaError], code: str
+) -> None:
+    lab.mock.post(
+        f"{NOVA}/servers",
+        status_code=status,
+        json={"x": {"code": status, "message": text}},
+    )
+    with pytest.raises(error) as met:
+        lab.cloud.recreate(guest(), META, claim())
+    assert (type(met.value), met.value.code) == (error, code)
+
+
+def test_no_role_in_the_owners_project(lab: Lab) -> None:
+    fake.keystone(lab.mock, projects=False)
+    with pytest.raises(Refused, match="role admin there") as met:
+        lab.cloud.recreate(guest(), META, claim())
+    assert met.value.code == "forbidden"
+
+
+def test_a_server_that_is_gone(lab: Lab) -> None:
+    lab.mock.get(f"{NOVA}/servers/a", status_code=404)
+    with pytest.raises(Failed) as met:
+        lab.cloud.recreate(guest(), META, claim())
+    assert met.value.code == "not_found"
+
+
+def test_a_claim_that_is_over_sends_nothing(lab: Lab) -> None:
+    with pytest.raises(Refused) as met:
+        lab.cloud.recreate(guest(), META, claim(until=1.0))
+    assert met.value.code == "superseded"
+    assert lab.sent("POST") == []

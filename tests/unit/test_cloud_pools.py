@@ -1,0 +1,199 @@
+"""Octavia at the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from ha_actions.errors import Failed, HaError, NoAnswer, Refused, Transient
+from unit import fake_openstack as fake
+from unit.fake_openstack import Lab, claim
+
+LBAAS = f"{fake.OCTAVIA}/lbaas"
+POOL: dict[str, Any] = {
+    "id": "p1",
+    "name": "web",
+    "loadbalancers": [{"id": "lb1"}],
+    "members": [{"id": "m1"}, {"id": "m2"}, {"id": "m3"}],
+}
+EMPTY = {"id": "p2", "loadbalancers": [{"id": "lb1"}], "members": []}
+BUSY = {
+    "status_code": 409,
+    "json": {
+        "faultcode": "Client",
+        "faultstring": "Pool p1 is immutable and cannot be updated.",
+        "debuginfo": None,
+    },
+}
+
+
+@pytest.fixture
+def lab(requests_mock: Any) -> Lab:
+    made = Lab(requests_mock)
+    requests_mock.get(f"{LBAAS}/pools", json={"pools": [POOL, EMPTY]})
+    requests_mock.get(
+        f"{LBAAS}/pools/p1/members",
+        json={"members": [fake.member(n) for n in (1, 2, 3)]},
+    )
+    status("ACTIVE", requests_mock)
+    return made
+
+
+def status(word: str, mock: Any) -> None:
+    body = {"loadbalancer": {"id": "lb1", "provisioning_status": word}}
+    mock.get(f"{LBAAS}/loadbalancers/lb1", json=body)
+
+
+def test_members(lab: Lab) -> None:
+    first = lab.cloud.members()[0]
+    assert (first.id, first.pool, first.lb, first.pool_name) == (
+        "m1",
+        "p1",
+        "lb1",
+        "web",
+    )
+    assert (first.address, first.port, first.weight, first.status) == (
+        "10.0.0.1",
+        8080,
+        10,
+        "ONLINE",
+    )
+    assert (first.monitor_address, first.monitor_port) == ("", 0)
+    # One call for the pools, and one for each that has members.
+    assert len(lab.calls) == 2
+
+
+def test_weights_are_one_batch_that_keeps_the_rest(lab: Lab) -> None:
+    lab.mock.put(f"{LBAAS}/pools/p1/members", status_code=202)
+    lab.cloud.set_weights("lb1", {"m1": 0, "m3": 0, "elsewhere": 0}, claim())
+    (put,) = lab.sent("PUT")
+    assert put.qs == {"additive_only": ["true"]}
+    assert put.json() == {
+        "members": [
+            {
+                "name": f"web-{n}",
+                "address": f"10.0.0.{n}",
+                "protocol_port": 8080,
+                "admin_state_up": True,
+                "backup": False,
+                "subnet_id": "sub-1",
+                "tags": ["keep"],
+                "weight": 0,
+            }
+            for n in (1, 3)
+        ]
+    }
+
+
+def test_weights_that_are_so_already(lab: Lab) -> None:
+    lab.cloud.set_weights("lb1", {"m1": 10}, claim())
+    assert lab.sent("PUT") == []
+
+
+def test_it_waits_for_the_lock(lab: Lab) -> None:
+    path = f"{LBAAS}/pools/p1/members"
+    lab.mock.put(path, [BUSY, BUSY, {"status_code": 202}])
+    lab.cloud.set_weights("lb1", {"m1": 0}, claim())
+    assert lab.clock.at == 1002.0
+    assert len(lab.sent("PUT")) == 3
+
+
+def test_a_lock_that_stays(lab: Lab) -> None:
+    lab.mock.put(f"{LBAAS}/pools/p1/members", **BUSY)
+    with pytest.raises(Transient) as met:
+        lab.cloud.set_weights("lb1", {"m1": 0}, claim())
+    assert met.value.code == "lb_busy"
+    assert 1170 < lab.clock.at <= 1180
+
+
+def test_the_wait_ends_with_the_claim(lab: Lab) -> None:
+    lab.mock.put(f"{LBAAS}/pools/p1/members", **BUSY)
+    with pytest.raises(HaError):
+        lab.cloud.set_weights("lb1", {"m1": 0}, claim(until=1003.5))
+    assert lab.clock.at <= 1004
+
+
+def test_a_load_balancer_in_error_is_not_waited_for(lab: Lab) -> None:
+    lab.mock.put(f"{LBAAS}/pools/p1/members", **BUSY)
+    status("ERROR", lab.mock)
+    with pytest.raises(Failed, match="fail it over") as met:
+        lab.cloud.set_weights("lb1", {"m1": 0}, claim())
+    assert met.value.code == "lb_error"
+    assert len(lab.sent("PUT")) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "code"),
+    [
+        ({"status_code": 403}, Refused, "forbidden"),
+        ({"status_code": 404}, Failed, "not_found"),
+        ({"status_code": 500}, NoAnswer, "no_answer"),
+        ({"exc": requests.ReadTimeout}, NoAnswer, "no_answer"),
+        ({"exc": requests.ConnectTimeout}, Transient, "api"),
+    ],
+)
+def test_what_octavia_says(
+    lab: Lab, answer: dict[str, Any], error: type[HaError], code: str
+) -> None:
+    lab.mock.put(f"{LBAAS}/pools/p1/members", **answer)
+    with pytest.raises(error) as met:
+        lab.cloud.set_weights("lb1", {"m1": 0}, claim())
+    assert (type(met.value), met.value.code) == (error, code)
+    assert len(lab.sent("PUT")) == 1
+
+
+def test_add_a_member(lab: Lab) -> None:
+    lab.mock.post(
+        f"{LBAAS}/pools/p1/members",
+        [BUSY, {"status_code": 201, "json": {"member": {"id": "m9"}}}],
+    )
+    like = lab.cloud.members()[0]
+    assert lab.cloud.add_member(like, "10.0.0.9", claim()) == "m9"
+    assert lab.sent("POST")[-1].json() == {
+        "member": {
+            "name": "web-1",
+            "address": "10.0.0.9",
+            "protocol_port": 8080,
+            "weight": 10,
+            "backup": False,
+            "subnet_id": "sub-1",
+        }
+    }
+
+
+def test_add_a_member_that_is_there(lab: Lab) -> None:
+    text = (
+        "Another member on this pool is already using ip 10.0.0.2 on "
+        "protocol_port 8080"
+    )
+    lab.mock.post(
+        f"{LBAAS}/pools/p1/members",
+        status_code=409,
+        json={"faultcode": "Client", "faultstring": text},
+    )
+    like = lab.cloud.members()[0]
+    assert lab.cloud.add_member(like, "10.0.0.2", claim()) == "m2"
+
+
+@pytest.mark.parametrize("answer", [204, 404])
+def test_remove_a_member(lab: Lab, answer: int) -> None:
+    lab.mock.delete(
+        f"{LBAAS}/pools/p1/members/m1", [BUSY, {"status_code": answer}]
+    )
+    lab.cloud.remove_member(lab.cloud.members()[0], claim())
+    assert len(lab.sent("DELETE")) == 2
+
+
+def test_a_claim_that_is_over_sends_nothing(lab: Lab) -> None:
+    over = claim(until=1.0)
+    like = lab.cloud.members()[0]
+    for change in (
+        lambda: lab.cloud.set_weights("lb1", {"m1": 0}, over),
+        lambda: lab.cloud.add_member(like, "10.0.0.9", over),
+        lambda: lab.cloud.remove_member(like, over),
+    ):
+        with pytest.raises(Refused) as met:
+            change()
+        assert met.value.code == "superseded"
+    assert lab.sent("PUT") + lab.sent("POST") + lab.sent("DELETE") == []
