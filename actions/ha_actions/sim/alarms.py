@@ -1,0 +1,54 @@
+"""The body that Aodh posts for a dead host, and the execution's id."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ha_actions.sim.things import uid
+
+LATE_S = 3600.0
+"""How old the event of a late alarm is."""
+
+
+def body(host: str, now: float, how: str = "") -> dict[str, Any]:
+    """An event alarm's notification.
+
+    :param how: ``late``, ``malformed``, ``unknown`` or nothing odd.
+
+    Source: recorded from Aodh 23; traits are lists [name, type, value].
+    """
+    named = "no-such-host" if how == "unknown" else host
+    at = now - LATE_S if how == "late" else now
+    event_id = uid("event", f"{host}/{now}")
+    event: dict[str, Any] = {
+        "message_id": event_id,
+        "event_type": "compute.service.down",
+        "generated": datetime.fromtimestamp(at, timezone.utc)
+        .replace(tzinfo=None)
+        .isoformat(timespec="microseconds"),
+        "traits": [
+            ["host", 1, named],
+            ["service_id", 1, uid("service", named)],
+            ["incident_id", 1, uid("outage", f"{host}/{now}")],
+        ],
+        "raw": {},
+        "message_signature": "",
+    }
+    if how == "malformed":
+        del event["traits"]
+    return {
+        "alarm_name": "ha-host-down",
+        "alarm_id": uid("alarm", "ha-host-down"),
+        "severity": "critical",
+        "previous": "insufficient data",
+        "current": "alarm",
+        "reason": f"Event <id={event_id},event_type=compute.service.down> "
+        "hits the query <query=[]>.",
+        "reason_data": {"type": "event", "event": event},
+    }
+
+
+def execution_id(subject: str, key: str) -> str:
+    """The same id for the same incident, as the notifier makes it."""
+    return uid("execution", f"{subject}/{key}")

@@ -1,0 +1,196 @@
+"""The invariants of every run, read from its trace, world and ledger.
+
+Each check gives a sentence for each violation; none means that it holds. They
+look at what really happened, not at what the actions say of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ha_actions.incidents import Record
+from ha_actions.model import (
+    Incident,
+    Plan,
+    Proof,
+    Protection,
+    Refusal,
+    Report,
+)
+from ha_actions.settings import Policy
+from ha_actions.sim.things import Change
+from ha_actions.sim.world import World
+
+TOUCHING = frozenset(
+    {"evacuate", "recreate", "reset_state", "set_power", "delete"}
+)
+
+
+@dataclass
+class Evidence:
+    """A finished run, as the checks read it."""
+
+    world: World
+    record: Record
+    trace: list[dict[str, Any]]
+    policy: Policy
+    incidents: list[tuple[Incident, Report | None]]
+    foreign: list[str] = field(default_factory=list)
+    """What an execution of a project that may not act has changed."""
+
+    def changes(self, *names: str) -> list[Change]:
+        """World-changing calls of these names that were sent."""
+        return [c for c in self.world.changes if c.name in names]
+
+
+def check_all(evidence: Evidence) -> list[dict[str, Any]]:
+    """Every check: ``{name, ok, detail}``."""
+    rows = []
+    for name, check in CHECKS.items():
+        wrong = list(check(evidence))
+        rows.append(
+            {"name": name, "ok": not wrong, "detail": "; ".join(wrong[:3])}
+        )
+    return rows
+
+
+def _proof_first(e: Evidence) -> Iterable[str]:
+    proofs: dict[str, list[Proof]] = {}
+    for incident, _ in e.incidents:
+        proofs[incident.id] = [
+            proof
+            for part in e.record.parts(incident.id, "proof.")
+            if (proof := e.record.part(incident.id, part, Proof)) is not None
+        ]
+    for c in e.changes("evacuate"):
+        before = [p for p in proofs.get(c.incident, ()) if p.at <= c.at]
+        if not any(p.host == c.host for p in before):
+            yield f"{c.subject} was evacuated without a proof for {c.host}"
+        elif before[-1].evidence.value == "power" and (
+            c.on_for_s > e.policy.fencing.fresh_s
+        ):
+            yield f"{c.subject} was evacuated while {c.host} had power"
+
+
+def _one_copy(e: Evidence) -> Iterable[str]:
+    return e.world.corruption
+
+
+def _ignored(e: Evidence) -> Iterable[str]:
+    ignored = set()
+    for incident, _ in e.incidents:
+        for part in e.record.parts(incident.id, "plan."):
+            plan = e.record.part(incident.id, part, Plan)
+            ignored |= {
+                one.name
+                for one in (plan.left_alone if plan else ())
+                if one.protection is Protection.IGNORE
+            }
+    for c in e.world.changes:
+        if c.name in TOUCHING and c.subject in ignored:
+            yield f"{c.subject} is ignored, and got {c.name}"
+
+
+def _fences(e: Evidence) -> Iterable[str]:
+    first: dict[str, float] = {}
+    for c in e.changes("cut"):
+        first.setdefault(c.incident, c.at)
+    times, limits = sorted(first.values()), e.policy.limits
+    for at in times:
+        n = sum(1 for t in times if at <= t < at + limits.window_s)
+        if n > limits.fences:
+            yield f"{n} hosts were fenced within {limits.window_s} s"
+            return
+
+
+def _veto(e: Evidence) -> Iterable[str]:
+    start = e.world.clock.start
+    for c in e.changes("cut"):
+        said = [
+            entry["text"]
+            for entry in e.trace
+            if entry["kind"] == "verdict"
+            and entry["subject"] == c.host
+            and entry["at"] <= round(c.at - start, 3)
+        ]
+        if not said:
+            yield f"{c.host} was cut without a verdict"
+        elif not said[-1].startswith("DOWN"):
+            yield f"{c.host} was cut though its verdict was {said[-1]!r}"
+
+
+def _ended(e: Evidence) -> Iterable[str]:
+    for entry in e.record.all_opened():
+        if not entry.held:
+            yield f"incident {entry.incident.id} is still open"
+
+
+def _one_incident(e: Evidence) -> Iterable[str]:
+    until: dict[str, float] = {}
+    for incident, report in e.incidents:
+        if incident.opened_at < until.get(incident.host, 0.0):
+            yield f"{incident.host} had two open incidents"
+        opened = e.record.opened(incident.host)
+        held = opened is not None and opened.incident.id == incident.id
+        ends = report.closed_at if report and not held else float("inf")
+        until[incident.host] = ends
+
+
+def _reasons(e: Evidence) -> Iterable[str]:
+    for incident, report in e.incidents:
+        refusal = e.record.part(incident.id, "refusal", Refusal)
+        if refusal is not None and not (refusal.code and refusal.reason):
+            yield f"incident {incident.id} was refused without a reason"
+        for row in report.guests if report else ():
+            for step in row.steps:
+                if step.result.value == "refused" and not step.code:
+                    yield f"{row.name}: {step.step} was refused without a code"
+    for entry in e.record.all_opened():
+        report = e.record.part(entry.incident.id, "report", Report)
+        if entry.held and (report is None or not report.reason):
+            yield f"incident {entry.incident.id} is held without a reason"
+
+
+def _once(e: Evidence) -> Iterable[str]:
+    yield from e.world.wrecks
+    made: dict[tuple[str, str], int] = {}
+    for guest in (*e.world.guests.values(), *e.world.gone.values()):
+        old = guest.metadata.get("ha:replaces")
+        if old:
+            key = (guest.metadata.get("ha:incident", ""), old)
+            made[key] = made.get(key, 0) + 1
+            if made[key] == 2:
+                yield f"{guest.name} was recreated twice in one incident"
+
+
+def _undrained(e: Evidence) -> Iterable[str]:
+    replaced = {g.metadata.get("ha:replaces") for g in e.world.guests.values()}
+    for pool in e.world.pools.values():
+        for member in pool.members.values():
+            before = e.world.weights.get(member.id, member.weight)
+            guest = e.world.answering(member.address)
+            if guest is not None and guest.id in replaced:
+                continue  # another server took its place
+            if member.weight == 0 and before != 0 and guest is not None:
+                yield f"{guest.name} answers and is drained in {pool.name}"
+
+
+def _foreign(e: Evidence) -> Iterable[str]:
+    return e.foreign
+
+
+CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
+    "no evacuation without proof": _proof_first,
+    "never two running copies": _one_copy,
+    "ignored guests untouched": _ignored,
+    "fences within the limits": _fences,
+    "no cut against a veto": _veto,
+    "every incident ends": _ended,
+    "one open incident per host": _one_incident,
+    "every refusal has a reason": _reasons,
+    "nothing posted twice": _once,
+    "nobody left drained": _undrained,
+    "strangers change nothing": _foreign,
+}

@@ -1,0 +1,225 @@
+"""What each verb of a script does to the stage; ``verbs.py`` names them.
+
+Every deed takes the stage and the words after the verb, checked already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ha_actions import operator_acts
+from ha_actions.errors import BadInput
+from ha_actions.incidents import Record
+from ha_actions.sim import alarms
+from ha_actions.sim.nova import Nova
+from ha_actions.sim.stage import Crash, Stage
+from ha_actions.sim.things import SimHost
+
+WHO, WHY = "scenario", "the scenario says so"
+BRAKE_S = 7200.0
+"""How long a disarm or a maintenance lasts, unless it is told."""
+
+Deed = Callable[[Stage, tuple[str, ...]], None]
+
+
+def host_of(stage: Stage, name: str) -> SimHost:
+    return stage.world.host(name)
+
+
+def switch(fact: str, yes: str) -> Callable[[Stage, tuple[str, ...]], None]:
+    def do(stage: Stage, words: tuple[str, ...]) -> None:
+        stage.world.set(host_of(stage, words[0]), **{fact: words[1] == yes})
+
+    return do
+
+
+def power(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.power(host_of(stage, words[0]), words[1] == "on")
+
+
+def bmc(stage: Stage, words: tuple[str, ...]) -> None:
+    host = host_of(stage, words[0])
+    for device in words[2:] or host.fences:
+        host.moods[device] = words[1]
+
+
+def panic(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.panic(host_of(stage, words[0]))
+
+
+def hang(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.set(host_of(stage, words[0]), kernel="hang")
+
+
+def lift(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.lift(host_of(stage, words[0]))
+
+
+def api(stage: Stage, words: tuple[str, ...]) -> None:
+    service, mood = words[0], words[1]
+    if mood == "up":
+        stage.world.api.pop(service, None)
+    elif mood == "errors":
+        stage.world.api[service] = f"errors {int(float(words[2]))}"
+    else:
+        stage.world.api[service] = mood
+
+
+def alarm(stage: Stage, words: tuple[str, ...]) -> None:
+    host, how = words[1], words[2] if len(words) > 2 else ""
+    now = stage.world.clock.now()
+    body = alarms.body(host, now, how)
+    id = alarms.execution_id(host, f"{now:.0f}")
+    inputs = {"alarm": body}
+    stage.start("handle_host_failure", inputs, id, "operator")
+    if how == "twice" or stage.double:
+        stage.start("handle_host_failure", inputs, id, "operator")
+        # a second notifier that has its own idea of the id
+        other = stage.fresh_id()
+        stage.world.clock.at(
+            now + 1,
+            lambda: post(stage, inputs, other),
+        )
+
+
+def post(stage: Stage, inputs: dict[str, Any], id: str) -> None:
+    stage.start("handle_host_failure", inputs, id, "operator")
+
+
+def start(stage: Stage, words: tuple[str, ...]) -> None:
+    inputs: dict[str, Any] = {"host": words[0], "reason": "a person asks"}
+    how = words[1:]
+    if "dry" in how:
+        inputs["dry_run"] = True
+    project = "stranger" if "stranger" in how else "operator"
+    stage.start("handle_host_failure", inputs, stage.fresh_id(), project)
+
+
+def drill(stage: Stage, words: tuple[str, ...]) -> None:
+    inputs = {"host": words[0], "dry_run": "cut" not in words[1:]}
+    stage.start("drill", inputs, stage.fresh_id(), "operator")
+
+
+def reconcile(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.start("reconcile", {}, stage.fresh_id(), "operator")
+
+
+def operator(stage: Stage, words: tuple[str, ...]) -> None:
+    record = Record(stage.ledger, stage.world.clock)
+    OPERATOR[words[0]](stage, record, words[1:])
+
+
+def disarm(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
+    scope = words[0] if words else "all"
+    operator_acts.disarm(record, scope, lasts(words), WHY, WHO)
+
+
+def maintenance(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
+    operator_acts.maintain(record, words[0], lasts(words), WHY, WHO)
+
+
+def lasts(words: tuple[str, ...]) -> float:
+    return float(words[1]) if len(words) > 1 else BRAKE_S
+
+
+def arm(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
+    operator_acts.arm(record, WHO)
+
+
+def resume(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
+    id = incident(record, words[0])
+    operator_acts.resumable(record, id)
+    post(stage, {"resume": id}, stage.fresh_id())
+
+
+def abort(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
+    operator_acts.abort(record, incident(record, words[0]), WHO, WHY)
+
+
+def approve(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
+    operator_acts.approve(record, incident(record, words[0]), WHO)
+
+
+def incident(record: Record, host: str) -> str:
+    """Id of the host's open incident.
+
+    :raises BadInput: it has none.
+    """
+    opened = record.opened(host)
+    if opened is None:
+        raise BadInput("no_incident", f"{host} has no open incident.")
+    return opened.incident.id
+
+
+OPERATOR: Mapping[str, Callable[[Stage, Record, tuple[str, ...]], None]] = {
+    "arm": arm,
+    "disarm": disarm,
+    "maintenance": maintenance,
+    "resume": resume,
+    "abort": abort,
+    "approve": approve,
+}
+
+
+def spawn_fails(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.named(words[0]).spawn_fails = int(float(words[1]))
+
+
+def no_valid_host(stage: Stage, words: tuple[str, ...]) -> None:
+    if words[0] in ("on", "off"):
+        stage.world.no_host = words[0] == "on"
+    else:
+        stage.world.named(words[0]).no_host = True
+
+
+def no_answer(stage: Stage, words: tuple[str, ...]) -> None:
+    how = "undone" if words[2:] == ("undone",) else "done"
+    stage.world.lost_answers[(words[0], words[1])] = how
+
+
+def lb(stage: Stage, words: tuple[str, ...]) -> None:
+    for balancer in stage.world.balancers.values():
+        if balancer.name != words[0]:
+            continue
+        balancer.error = words[1] == "error"
+        if words[1] == "immutable":
+            lasts = float(words[2]) if len(words) > 2 else 30.0
+            balancer.immutable_until = stage.world.clock.now() + lasts
+
+
+def boot(stage: Stage, words: tuple[str, ...]) -> None:
+    guest = stage.world.named(words[0])
+    Nova(stage.world).migrate(guest, stage.world.host(words[2]))
+
+
+def evacuate(stage: Stage, words: tuple[str, ...]) -> None:
+    Nova(stage.world).evacuate(stage.world.named(words[0]).id, False)
+
+
+def service(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.named(words[0]).answers = words[1] == "answers"
+
+
+def delete(stage: Stage, words: tuple[str, ...]) -> None:
+    Nova(stage.world).delete(stage.world.named(words[0]).id)
+
+
+def quota(stage: Stage, words: tuple[str, ...]) -> None:
+    if words[1] == "full":
+        stage.world.quota_full.add(words[0])
+    else:
+        stage.world.quota_full.discard(words[0])
+
+
+def control(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.control_lost = words[0] == "lost"
+
+
+def crash(when: str) -> Callable[[Stage, tuple[str, ...]], None]:
+    def do(stage: Stage, words: tuple[str, ...]) -> None:
+        step = "ha." + words[0].removeprefix("ha.")
+        n = int(float(words[1])) if len(words) > 1 else 1
+        stage.crashes.append(Crash(when, step, n))
+
+    return do

@@ -1,0 +1,57 @@
+"""The simulated world as the actions see it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from ha_actions.outside import Outside
+from ha_actions.ports import Cloud, Fence, Journal, Ledger, Witness
+from ha_actions.settings import Policy
+from ha_actions.sim.cloud import SimCloud
+from ha_actions.sim.devices import SimFence, SimNetwork
+from ha_actions.sim.world import World
+
+OPERATOR = "operator"
+"""The only project whose executions may act."""
+NAMESPACE = "00000000-0000-4000-8000-000000000001"
+
+
+def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
+    """Every port over one world; the witnesses are the real ones."""
+    network = SimNetwork(world)
+    fences: dict[str, list[Fence]] = {
+        host.name: [SimFence(world, host, name) for name in host.fences]
+        for host in world.hosts.values()
+    }
+
+    def devices(host: str) -> list[Fence]:
+        return fences.get(host, [])
+
+    def witnesses(policy: Policy, cloud: Cloud) -> Mapping[str, Witness]:
+        return {
+            name: cls(policy, cloud, network, devices, world.clock)
+            for name, cls in _witness_classes().items()
+            if name in policy.witnesses.ask
+        }
+
+    return Outside(
+        operator_projects=frozenset({OPERATOR}),
+        clock=world.clock,
+        ledger=ledger,
+        network=network,
+        journal=journal,
+        cloud=lambda request_id: SimCloud(world, request_id),
+        fences=devices,
+        witnesses=witnesses,
+        namespace=NAMESPACE,
+    )
+
+
+@functools.cache
+def _witness_classes() -> dict[str, Any]:
+    return {
+        e.name: e.load() for e in entry_points(group="ha_actions.witnesses")
+    }

@@ -1,0 +1,235 @@
+"""What the simulated world is made of: mutable, and only the world's.
+
+Nothing here decides or keeps time. Two truths about each guest: ``domains``
+of the hosts say what really runs where, :class:`SimGuest` what Nova's database
+says.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ha_actions.model import Group, Guest, Member, Migration, Port
+
+NAMESPACE = uuid.UUID("5f1f7a0e-0000-4000-8000-68612d73696d")
+
+RUNNING, STOPPED, PAUSED = "running", "stopped", "paused"
+"""What a domain really does; paused and suspended ones do not write."""
+
+POWER_OF = {
+    "active": "running",
+    "stopped": "shutdown",
+    "paused": "paused",
+    "suspended": "suspended",
+    "rescued": "running",
+    "error": "running",
+    "building": "nostate",
+    "resized": "running",
+    "shelved_offloaded": "shutdown",
+}
+"""Nova's power_state word for a settled guest of each vm_state."""
+
+
+def uid(kind: str, name: str) -> str:
+    """The same id for the same name in every run, and never the name."""
+    return str(uuid.uuid5(NAMESPACE, f"{kind}/{name}"))
+
+
+@dataclass(eq=False)
+class SimHost:
+    """A compute host; what Nova's record says is in the second half."""
+
+    name: str
+    address: str
+    fences: tuple[str, ...] = ("redfish",)
+    rack: str = ""
+    zone: str = "nova"
+    slots: int = 500
+    """Guests that the scheduler puts on it at most."""
+    local_store: bool = False
+    resume_guests: bool = False
+    """nova.conf resume_guests_state_on_host_boot."""
+    power: bool = True
+    power_at: float = 0.0
+    """When the electricity last went or came."""
+    kernel: str = "ok"
+    """``ok``, ``boot``, ``panic``, ``hang``."""
+    network: bool = True
+    storage: bool = True
+    broker: bool = True
+    compute: bool = True
+    """Whether the nova-compute process runs."""
+    moods: dict[str, str] = field(default_factory=dict)
+    """Fence device -> how it behaves; absent: well."""
+    asked_off: set[str] = field(default_factory=set)
+    """Devices that were asked to cut: one that lies says Off since."""
+    boots: int = 0
+    """Moves whenever the host loses its memory: work in it is gone."""
+    fresh: bool = False
+    """Whether its nova-compute, when heard again, was started anew."""
+    domains: dict[str, str] = field(default_factory=dict)
+    was_running: set[str] = field(default_factory=set)
+    spawning: list[float] = field(default_factory=list)
+    """When each of its parallel build slots is free again."""
+    queue: list[Callable[[], None]] = field(default_factory=list)
+    """Casts that wait in the broker for its nova-compute."""
+    reserved: int = 0
+
+    service_id: str = ""
+    enabled: bool = True
+    forced_down: bool = False
+    disabled_reason: str = ""
+    put_at: float = 0.0
+    beats: bool = True
+    beats_since: float = 0.0
+    last_beat: float = 0.0
+
+    @property
+    def answers(self) -> bool:
+        """Whether a connection to it meets a kernel."""
+        return (
+            self.power
+            and self.network
+            and self.kernel not in ("boot", "panic")
+        )
+
+    @property
+    def works(self) -> bool:
+        """Whether its nova-compute takes casts and sends heartbeats."""
+        return (
+            self.power
+            and self.kernel == "ok"
+            and self.network
+            and self.broker
+            and self.compute
+        )
+
+
+@dataclass(eq=False)
+class SimGuest:
+    """What Nova's database says of a guest, and how it will behave."""
+
+    id: str
+    name: str
+    project: str
+    host: str
+    vm_state: str = "active"
+    task_state: str = ""
+    power: str = "running"
+    locked: bool = False
+    metadata: dict[str, str] = field(default_factory=dict)
+    flavor: str = "m1.small"
+    flavor_specs: dict[str, str] = field(default_factory=dict)
+    image: str = ""
+    image_properties: dict[str, str] = field(default_factory=dict)
+    boot: str = "image"
+    ephemeral_gb: int = 0
+    volumes: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    group: Group | None = None
+    zone: str = ""
+    launched: bool = True
+    created_at: float = 0.0
+    fault: str = ""
+    answers: bool = True
+    """Whether its service answers once it runs long enough."""
+    ready_s: float = 5.0
+    running_since: float = 0.0
+    vtpm: bool = False
+    cannot_copy: str = ""
+    lands_on: str = ""
+    spawn_fails: int = 0
+    """How many of its next spawns fail on the destination."""
+    no_host: bool = False
+    wrecked: bool = False
+    asked_at: list[float] = field(default_factory=list)
+    """When Nova accepted each evacuate action."""
+
+    def value(self) -> Guest:
+        """The frozen value that the port gives."""
+        return Guest(
+            id=self.id,
+            name=self.name,
+            project=self.project,
+            host=self.host,
+            vm_state=self.vm_state,
+            task_state=self.task_state,
+            power=self.power,
+            locked=self.locked,
+            metadata=self.metadata,
+            flavor=self.flavor,
+            flavor_specs=self.flavor_specs,
+            image=self.image,
+            image_properties=self.image_properties,
+            boot=self.boot,
+            ephemeral_gb=self.ephemeral_gb,
+            volumes=self.volumes,
+            ports=self.ports,
+            group=self.group,
+            zone=self.zone,
+            launched=self.launched,
+            created_at=self.created_at,
+            fault=self.fault,
+        )
+
+
+@dataclass(eq=False)
+class SimMigration:
+    """One evacuation record."""
+
+    id: str
+    guest: str
+    source: str
+    created_at: float
+    dest: str = ""
+    status: str = "accepted"
+
+    def value(self) -> Migration:
+        """The frozen value that the port gives."""
+        return Migration(
+            id=self.id,
+            guest=self.guest,
+            source=self.source,
+            dest=self.dest,
+            status=self.status,
+            created_at=self.created_at,
+        )
+
+
+@dataclass(eq=False)
+class SimBalancer:
+    """A load balancer: the unit that Octavia locks."""
+
+    id: str
+    name: str
+    immutable_until: float = 0.0
+    error: bool = False
+
+
+@dataclass(eq=False)
+class SimPool:
+    """A pool of one load balancer."""
+
+    id: str
+    name: str
+    lb: SimBalancer
+    protocol_port: int = 80
+    monitor: bool = True
+    project: str = "tenant"
+    members: dict[str, Member] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One world-changing call, as the world received it."""
+
+    number: int
+    at: float
+    name: str
+    subject: str
+    host: str
+    incident: str
+    on_for_s: float
+    """How long that host had had power then; 0: it had none."""

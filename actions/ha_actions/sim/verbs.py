@@ -1,0 +1,242 @@
+"""What a script may do: a closed list, checked before anything is played.
+
+Each verb is one row of ``VERBS``: its words, and what it does to the stage.
+``docs/scenarios.md`` shows every one with an example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ha_actions.codec import nearest
+from ha_actions.errors import BadInput, HaError
+from ha_actions.sim import deeds
+from ha_actions.sim.deeds import Deed
+from ha_actions.sim.stage import Act, Stage
+
+__all__ = ["VERBS", "Act", "Names", "Stage", "parse", "perform"]
+
+STEPS = (
+    "open_incident",
+    "assess_host",
+    "drain_members",
+    "fence_host",
+    "make_plan",
+    "evacuate_servers",
+    "recreate_servers",
+    "update_members",
+    "retire_servers",
+    "await_ready",
+    "record_failure",
+    "verify",
+    "close_incident",
+    "find_unfinished",
+)
+"""The actions that a crash can be placed at, without their ``ha.``."""
+
+MOMENTS = (
+    "incident",
+    "dismissal",
+    "witness",
+    "verdict",
+    "refusal",
+    "drain",
+    "proof",
+    "plan",
+    "step",
+    "check",
+    "told",
+    "cut",
+    "restore",
+    "mark_down",
+    "evacuate",
+    "reset_state",
+    "set_power",
+    "recreate",
+    "delete",
+    "set_weights",
+    "add_member",
+    "remove_member",
+)
+"""What a line can come `after`: kinds of the trace, and changes asked for."""
+
+MOODS = ("ok", "dead", "lies", "slow", "refuses", "revives", "stranger")
+SERVICES = ("nova", "neutron", "cinder", "octavia")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a script may speak of."""
+
+    hosts: Sequence[str]
+    guests: Sequence[str]
+    balancers: Sequence[str]
+    volumes: Sequence[str] = ()
+
+
+def parse(at: float, after: str, line: str, names: Names, where: str) -> Act:
+    """Check one line of a script against the verbs and the world.
+
+    :raises BadInput: ``malformed``, with the nearest known word.
+    """
+    words = line.split()
+    if not words:
+        raise _bad(where, "has an empty `do`")
+    if after and after not in MOMENTS:
+        raise _bad(
+            where,
+            f"comes after {after!r}, which is no moment"
+            f"{nearest(after, MOMENTS)}; one of {', '.join(MOMENTS)}",
+        )
+    verb = VERBS.get(words[0])
+    if verb is None:
+        raise _bad(
+            where,
+            f"has the unknown verb {words[0]!r}{nearest(words[0], VERBS)}; "
+            f"the verbs are {', '.join(VERBS)}",
+        )
+    _fit(verb, words[1:], names, where)
+    if words[0] == "operator":
+        _fit_operator(words[1:], names, where)
+    return Act(at, words[0], tuple(words[1:]), after)
+
+
+def await_moments(stage: Stage, acts: Sequence[Act]) -> None:
+    """Do each once, ``at`` seconds after the first moment it waits for."""
+    stage.journal.happened = stage.world.happened
+    for act in acts:
+        fire = partial(_later, stage, act)
+        stage.world.moments.setdefault(act.after, []).append(fire)
+
+
+def _later(stage: Stage, act: Act) -> None:
+    clock = stage.world.clock
+    clock.at(clock.now() + act.at, partial(perform, stage, act))
+
+
+def perform(stage: Stage, act: Act) -> None:
+    """Do it, and note it in the trace as kind ``world``.
+
+    The trace's subject is the first host, guest or load balancer of the line.
+    """
+    things = {*stage.world.hosts, *(g.name for g in stage.world.everybody())}
+    things |= {lb.name for lb in stage.world.balancers.values()}
+    words = [act.verb, *act.words]
+    found = [w for w in act.words if w in things]
+    if found:
+        words.remove(found[0])
+    stage.journal.note(
+        "world", found[0] if found else "script", " ".join(words)
+    )
+    try:
+        with stage.world.lock:
+            VERBS[act.verb].do(stage, act.words)
+    except HaError as error:
+        stage.journal.note("world", "script", f"refused: {error.message}")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """``words``: HOST, GUEST, LB, STEP, N, or one of ``a|b|c``.
+
+    ``?`` makes a word optional; any other capitals stand for a free word.
+    """
+
+    words: tuple[str, ...]
+    do: Deed
+
+
+def _fit(verb: Verb, given: list[str], names: Names, where: str) -> None:
+    usage = " ".join(verb.words)
+    if len(given) > len(verb.words):
+        raise _bad(where, f"has too many words; the verb takes: {usage}")
+    known = {
+        "HOST": ("host", names.hosts),
+        "GUEST": ("guest", names.guests),
+        "LB": ("load balancer", names.balancers),
+        "STEP": ("step", STEPS),
+    }
+    for i, kind in enumerate(verb.words):
+        bare = kind.removesuffix("?")
+        if i >= len(given):
+            if kind != bare:
+                continue
+            raise _bad(where, f"lacks a word; the verb takes: {usage}")
+        word = given[i]
+        if bare in known:
+            what, choice = known[bare]
+            if word.removeprefix("ha.") not in choice:
+                raise _bad(
+                    where,
+                    f"names the {what} {word!r}, which there is not"
+                    f"{nearest(word, choice)}",
+                )
+        elif bare == "N":
+            if not word.replace(".", "", 1).isdigit():
+                raise _bad(where, f"needs a number, not {word!r}")
+        elif not bare.isupper() and word not in bare.split("|"):
+            choice = bare.split("|")
+            if not (set(choice) & {"GUEST"} and word in names.guests):
+                raise _bad(
+                    where,
+                    f"cannot take {word!r}{nearest(word, choice)}; it is "
+                    f"one of {', '.join(choice)}",
+                )
+
+
+def _fit_operator(given: list[str], names: Names, where: str) -> None:
+    act, who = given[0], given[1] if len(given) > 1 else ""
+    if act == "arm" or (act == "disarm" and who in ("", "all")):
+        return
+    if act == "disarm" and who.startswith("aggregate:"):
+        return
+    host = who.removeprefix("host:") if act == "disarm" else who
+    if host not in names.hosts:
+        raise _bad(
+            where,
+            f"names the host {host!r}, which there is not"
+            f"{nearest(host, names.hosts)}",
+        )
+
+
+def _bad(where: str, what: str) -> BadInput:
+    return BadInput("malformed", f"{where} {what}.")
+
+
+VERBS: Mapping[str, Verb] = {
+    "power": Verb(("HOST", "on|off"), deeds.power),
+    "network": Verb(("HOST", "up|down"), deeds.switch("network", "up")),
+    "bmc": Verb(("HOST", "|".join(MOODS), "DEVICE?"), deeds.bmc),
+    "nova-compute": Verb(
+        ("HOST", "start|stop"), deeds.switch("compute", "start")
+    ),
+    "panic": Verb(("HOST",), deeds.panic),
+    "hang": Verb(("HOST",), deeds.hang),
+    "storage": Verb(("HOST", "lost|back"), deeds.switch("storage", "back")),
+    "broker": Verb(("HOST", "lost|back"), deeds.switch("broker", "back")),
+    "control": Verb(("lost|back",), deeds.control),
+    "lift": Verb(("HOST",), deeds.lift),
+    "api": Verb(("|".join(SERVICES), "down|up|slow|errors", "N?"), deeds.api),
+    "alarm": Verb(
+        ("host_down", "HOST", "twice|late|malformed|unknown?"), deeds.alarm
+    ),
+    "start": Verb(("HOST", "dry|stranger?"), deeds.start),
+    "drill": Verb(("HOST", "dry|cut?"), deeds.drill),
+    "reconcile": Verb((), deeds.reconcile),
+    "operator": Verb(("|".join(deeds.OPERATOR), "WHO?", "N?"), deeds.operator),
+    "spawn-fails": Verb(("GUEST", "N"), deeds.spawn_fails),
+    "no-valid-host": Verb(("GUEST|on|off",), deeds.no_valid_host),
+    "no-answer": Verb(
+        ("evacuate|recreate", "GUEST", "undone?"), deeds.no_answer
+    ),
+    "lb": Verb(("LB", "immutable|error|ok", "N?"), deeds.lb),
+    "boot": Verb(("GUEST", "on", "HOST"), deeds.boot),
+    "evacuate": Verb(("GUEST",), deeds.evacuate),
+    "service": Verb(("GUEST", "answers|silent"), deeds.service),
+    "delete": Verb(("GUEST",), deeds.delete),
+    "quota": Verb(("PROJECT", "full|free"), deeds.quota),
+    "crash-before": Verb(("STEP", "N?"), deeds.crash("before")),
+    "crash-after": Verb(("STEP", "N?"), deeds.crash("after")),
+}
