@@ -20,6 +20,7 @@ ACTIONS = [
     "verify",
     "close_incident",
     "find_unfinished",
+    "strike_host",
 ]
 
 
@@ -72,6 +73,8 @@ setup(
         "engine": ["mistral>=20,<24", "rich>=13", "jinja2>=3"],
         "test": [
             "pytest",
+            "setuptools",
+            "wheel",
             "hypothesis",
             "requests-mock",
             "pytest-xdist",
@@ -87,6 +90,14 @@ setup(
         "mistral.actions": [action(name) for name in ACTIONS],
         "ha_actions.fences": [
             "redfish = ha_actions.fences.redfish:RedfishFence",
+            "ipmi = ha_actions.fences.ipmi:IpmiFence",
+            "fence_agent = ha_actions.fences.fence_agent:FenceAgent",
+            "switch_port = ha_actions.fences.fence_agent:SwitchPort",
+            "ironic = ha_actions.fences.ironic:IronicFence",
+            "ceph_blocklist = ha_actions.fences.ceph_blocklist:CephBlocklist",
+            "scsi_reservation = "
+            "ha_actions.fences.scsi_reservation:ScsiReservation",
+            "rehearsal = ha_actions.fences.rehearsal:RehearsalFence",
         ],
         "ha_actions.witnesses": [
             "compute_service = "

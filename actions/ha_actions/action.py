@@ -69,6 +69,9 @@ def _enter(context: Any) -> Run:
     outside = current()
     project = context.security.project_id
     if project not in outside.operator_projects:
+        outside.journal.note(
+            "refusal", f"project {project}", "not_operator: nothing was asked"
+        )
         raise Refused(
             "not_operator",
             "This action uses the operator's credentials, and the calling "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.errors import HaError, Refused, Transient
+from ha_actions.incidents import LEASE_S
 from ha_actions.model import (
     Claim,
     Host,
     Outcome,
     Planned,
+    Refusal,
     Result,
 )
 from ha_actions.run import Run
@@ -59,13 +62,23 @@ class Job:
             self.batch.id,
         )
         self.run.check_requirement(
-            self.incident, self.policy, self.batch.requires
+            self.incident, self.policy, self.cloud, self.batch.requires
         )
         return self._claim
 
-    def together(self, jobs: list[Callable[[], None]]) -> None:
-        """Some calls side by side, as many as the policy allows."""
-        self.run.clock.together(jobs, self.policy.recovery.side_by_side)
+    def together(self, jobs: Sequence[Callable[[Claim], None]]) -> None:
+        """Some calls side by side, as many as the policy allows.
+
+        A slow API must not outlive the leave: what waits for its turn gets
+        one that is good when the turn comes.
+        """
+        n = self.policy.recovery.side_by_side
+        claim = self.permit()
+        for i in range(0, len(jobs), n):
+            if claim.until - self.run.clock.now() < LEASE_S / 2:
+                claim = self.permit()
+            turn = [partial(job, claim) for job in jobs[i : i + n]]
+            self.run.clock.together(turn, n)
 
     def settle(
         self,
@@ -154,6 +167,9 @@ class BatchStep(HaAction):
             if refusal.code == "superseded":  # the other one writes outcomes
                 return {"batch": self.batch, "counts": {"superseded": 1}}
             job.settle_rest(Result.REFUSED, refusal.code, refusal.message)
+            if refusal.code == "disarmed":  # the whole incident waits for it
+                no = Refusal(code=refusal.code, reason=refusal.message)
+                run.refuse(job.incident, no)
         job.settle_rest(
             Result.FAILED,
             "deadline",

@@ -1,8 +1,9 @@
 """What to do next for one pet: the instance-state matrix as a pure function.
 
 Invariant: POST is answered only when Nova has no evacuation of the guest in
-flight, and the guest is still on the dead host. "Not found" and every word
-that we do not know count as in flight: two evacuations wreck a guest.
+flight, no POST of ours is unaccounted for, and the guest is still on the dead
+host. "Not found" and every word that we do not know count as in flight: two
+evacuations wreck a guest.
 
 Source: the matrix was measured on Nova 34 (microversions 2.94 and 2.95).
 """
@@ -29,13 +30,17 @@ class Move(Word):
 
 @dataclass(frozen=True)
 class Next:
-    """A move with its reason; ``verb`` is what RESTORE calls."""
+    """A move with its reason; ``verb`` is what RESTORE calls.
+
+    ``again``: of a POST, that an earlier one came to nothing.
+    """
 
     move: Move
     reason: str
     result: Result = Result.DONE
     code: str = ""
     verb: str = ""
+    again: bool = False
 
 
 BLOCKED = frozenset({"paused", "suspended", "rescued"})
@@ -122,17 +127,18 @@ def _still_here(
     tries: int,
     asked: bool,
 ) -> Next:
+    if asked:
+        return Next(Move.WAIT, "asked; Nova shows no record yet")
     failed = [r for r in records if r.status in OVER]
     if records and records[-1].status not in OVER:
         if records[-1].in_flight:  # to a host that is dead by now
-            return Next(Move.POST, f"{records[-1].dest} died too")
+            dest = records[-1].dest
+            return Next(Move.POST, f"{dest} died too", again=True)
         return Next(Move.WAIT, "moved; Nova has not written its host yet")
-    if asked:
-        return Next(Move.WAIT, "asked; Nova shows no record yet")
     if failed and "No valid host" in now.fault:
         return Next(
             Move.SETTLED,
-            "no host can take it",
+            f"no host can take it{_rule(prior)}",
             Result.FAILED,
             "no_valid_host",
         )
@@ -145,6 +151,8 @@ def _still_here(
         )
     if now.vm_state in BLOCKED:
         return Next(Move.RESET, f"Nova refuses it while {now.vm_state}")
+    if now.vm_state in DIRECT and failed:
+        return Next(Move.POST, now.fault or failed[-1].status, again=True)
     if now.vm_state in DIRECT:
         return Next(Move.POST, f"{now.vm_state} on the dead host")
     return Next(
@@ -153,6 +161,12 @@ def _still_here(
         Result.FAILED,
         "state",
     )
+
+
+def _rule(prior: Guest) -> str:
+    if prior.group is None:
+        return ""
+    return f"; its server group demands {prior.group.policy}"
 
 
 def _wanted(prior: Guest, now: Guest) -> str:

@@ -95,7 +95,11 @@ class Record:
         """
         n = entry.attempt + 1
         name = f"ha.incident.{entry.incident.id}.attempt.{n}"
-        mine = {"execution": execution, "at": self.clock.now()}
+        mine = {
+            "execution": execution,
+            "at": self.clock.now(),
+            "after_hold": bool(entry.held),
+        }
         if not self.ledger.create(name, mine):
             other = self.ledger.read(name) or {}
             if other.get("execution") != execution:
@@ -103,6 +107,20 @@ class Record:
         again = Opened(entry.incident, execution, n)
         self.ledger.write(f"ha.open.{entry.incident.host}", to_json(again))
         return again
+
+    def tries_since(self, id: str) -> float:
+        """When a held incident was last resumed; 0.0 if never.
+
+        What failed before then is tried afresh: somebody has seen to it.
+        """
+        entries = (
+            self.ledger.read(f"ha.incident.{id}.{part}") or {}
+            for part in self.parts(id, "attempt.")
+        )
+        return max(
+            (float(e["at"]) for e in entries if e.get("after_hold")),
+            default=0.0,
+        )
 
     def hold(self, entry: Opened, code: str) -> None:
         """Keep it open, for a person."""
@@ -115,12 +133,13 @@ class Record:
         )
         self.ledger.write(f"ha.open.{entry.incident.host}", to_json(held))
 
-    def shut(self, incident: Incident) -> None:
+    def shut(self, incident: Incident, *, handled: bool) -> None:
         """Close: first remember that it was, then free the host's entry.
 
-        A dry run has handled nothing, so it is not remembered.
+        One that has handled nothing (a dry run, a false alarm) is not
+        remembered: news that is older than its end still counts.
         """
-        if not incident.dry_run:
+        if handled:
             self.ledger.write(
                 f"ha.last.{incident.host}",
                 {"incident": incident.id, "closed_at": self.clock.now()},
@@ -192,6 +211,10 @@ class Record:
         """The proof no longer holds: the host may be alive."""
         n = len(self.parts(id, "proof."))
         self.keep(id, f"void.{n}", {"reason": reason, "at": self.clock.now()})
+
+    def may_have_cut(self, id: str) -> bool:
+        """Whether a device may have been asked to cut in this incident."""
+        return bool(self.ledger.names(f"ha.claim.{id}.fence."))
 
     def voids(self, id: str) -> int:
         """How many proofs of the incident were voided."""
@@ -270,8 +293,9 @@ class Record:
         now = self.clock.now()
         window = int(now // limits.window_s)
         young = 0
-        for k in range(limits.fences):
-            old = self.ledger.read(f"ha.slot.{window - 1}.{k}")
+        # by name, not by number: another policy may have allowed more of them
+        for name in self.ledger.names(f"ha.slot.{window - 1}."):
+            old = self.ledger.read(name)
             if old and float(old["at"]) > now - limits.window_s:
                 if old["incident"] == incident.id:
                     return None
@@ -285,8 +309,8 @@ class Record:
                 return None
         return Refusal(
             code="no_fence_slot",
-            reason=f"{limits.fences} hosts were fenced within "
-            f"{limits.window_s} s already; that is the limit",
+            reason=f"the policy allows {limits.fences} fence(s) within "
+            f"{limits.window_s} s, and they are used up",
         )
 
     # -- policy and brakes ------------------------------------------------

@@ -124,4 +124,4 @@ def _true(value: Any) -> bool:
 
 
 def _malformed(what: str) -> Dismissal:
-    return Dismissal(code="malformed", reason=f"malformed alarm: {what}")
+    return Dismissal(code="malformed", reason=what)

@@ -17,6 +17,9 @@ from ha_actions.model import (
 )
 from ha_actions.settings import Limits, Witnesses
 
+NOVA = "compute_service"
+"""The witness that asks Nova."""
+
 
 def judge(
     host: str,
@@ -29,6 +32,8 @@ def judge(
     Silence is never counted as dead. One ``alive`` is enough against DOWN;
     when it comes from a witness listed under ``veto`` the ruling is ALIVE,
     else UNCERTAIN: witnesses that contradict each other are no ground to cut.
+    ``told`` is False only when Nova itself sees the host alive: then nothing
+    is wrong, and nobody has to look.
     """
     said = {
         answer: [t.witness for t in testimonies if t.says is answer]
@@ -40,10 +45,10 @@ def judge(
     need = f"policy needs {rules.need_dead}"
     if veto or (alive and not dead):
         ruling = Ruling.ALIVE
-        reason = f"{_and(veto or alive)} says alive"
+        reason = f"{_say(veto or alive)} alive"
     elif alive:
         ruling = Ruling.UNCERTAIN
-        reason = f"{_and(dead)} says dead, {_and(alive)} says alive"
+        reason = f"{_say(dead)} dead, {_say(alive)} alive"
     elif len(dead) >= rules.need_dead:
         ruling = Ruling.DOWN
         reason = f"{count}, none alive ({need})"
@@ -56,7 +61,8 @@ def judge(
         reason=reason,
         at=now,
         testimonies=tuple(testimonies),
-        told=ruling is not Ruling.DOWN,
+        told=ruling is Ruling.UNCERTAIN
+        or (ruling is Ruling.ALIVE and NOVA not in alive),
     )
 
 
@@ -100,3 +106,7 @@ def within_limits(
 
 def _and(words: Sequence[str]) -> str:
     return " and ".join(words)
+
+
+def _say(witnesses: Sequence[str]) -> str:
+    return f"{_and(witnesses)} {'says' if len(witnesses) == 1 else 'say'}"

@@ -251,7 +251,8 @@ class Verdict:
     at: float
     testimonies: tuple[Testimony, ...] = ()
     told: bool = False
-    """Whether a person must look, since the host lives but Nova is blind."""
+    """Whether a person must look: nobody is sure, or the host lives and Nova
+    does not see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

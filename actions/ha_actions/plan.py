@@ -26,6 +26,8 @@ from ha_actions.settings import Policy
 READY = "ha.await_ready"
 MEMBERS = "ha.update_members"
 RANK = {Priority.HIGH: 0, Priority.MEDIUM: 1, Priority.LOW: 2}
+LAST = 9
+"""The rank of the probes for which nobody waits."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,11 @@ def _waves(
         place = places[planned.guest.id]
         if (planned.guest.project, planned.choice.group) in awaited:
             steps = [*steps, READY]
+        elif planned.choice.probe:
+            # nobody waits for it: asked at the very end
+            last = cells.setdefault((LAST, 0, 0), {})
+            needs[f"{READY} {Requires.VERDICT}"] = Requires.VERDICT
+            last.setdefault(f"{READY} {Requires.VERDICT}", []).append(planned)
         for i, step in enumerate(steps):
             key = (place.rank, place.depth, i)
             need = _need(step, prospect.requires, requires)
@@ -143,15 +150,16 @@ def _waves(
                         guests=tuple(chunk),
                     )
                 )
-        rank = next(p.value for p, r in RANK.items() if r == key[0])
-        waves.append(
-            Wave(
-                name=f"{rank} priority, step {key[2] + 1}"
-                + (f", after {key[1]} group(s)" if key[1] else ""),
-                batches=tuple(batches),
-            )
-        )
+        waves.append(Wave(name=_wave_name(key), batches=tuple(batches)))
     return waves
+
+
+def _wave_name(key: tuple[int, int, int]) -> str:
+    if key[0] == LAST:
+        return "probes"
+    rank = next(p.value for p, r in RANK.items() if r == key[0])
+    after = f", after {key[1]} group(s)" if key[1] else ""
+    return f"{rank} priority, step {key[2] + 1}{after}"
 
 
 def _order(
@@ -189,6 +197,43 @@ def _order(
             break
     places = {id: _Place(rank[id], depth[id]) for id in rank}
     return places, {key for _, key in waits}
+
+
+def circles(guests: Iterable[Planned]) -> list[list[str]]:
+    """Guests that wait for each other: names, one list for each circle."""
+    waits: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    names: dict[tuple[str, str], set[str]] = {}
+    for p in guests:
+        group = (p.guest.project, p.choice.group)
+        if p.choice.group and p.choice.after:
+            after = (p.guest.project, p.choice.after)
+            waits.setdefault(group, set()).add(after)
+            names.setdefault(group, set()).add(p.guest.name)
+    found: list[list[str]] = []
+    seen: set[tuple[str, str]] = set()
+    for group in sorted(waits):
+        if group in seen:
+            continue
+        ring = {g for g in _reach(group, waits) if group in _reach(g, waits)}
+        seen |= ring
+        if ring:
+            found.append(sorted(n for g in ring for n in names[g]))
+    return found
+
+
+def _reach(
+    group: tuple[str, str],
+    waits: Mapping[tuple[str, str], Collection[tuple[str, str]]],
+) -> set[tuple[str, str]]:
+    """Every group that this one waits for, also through others."""
+    found: set[tuple[str, str]] = set()
+    todo = [group]
+    while todo:
+        for g in waits.get(todo.pop(), ()):
+            if g not in found:
+                found.add(g)
+                todo.append(g)
+    return found
 
 
 def _chunks(guests: Sequence[Planned], size: int) -> list[list[Planned]]:

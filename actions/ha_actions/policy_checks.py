@@ -71,7 +71,7 @@ def _methods(policy: Policy, steps: Collection[str] | None) -> None:
             if not step.startswith("ha.") or step == "ha.":
                 raise _bad(
                     where,
-                    f"names the step {step!r}; a step's name starts with ha."
+                    f"names the step {step!r}; a step's name starts with 'ha.'"
                     f"{nearest(step, steps or ())}",
                 )
             if steps is not None:

@@ -44,6 +44,8 @@ def probe(
             address, int(number), f"/{path}", TIMEOUT_S
         )
         good = 200 <= status < 400
-        return Answer(good, f"{wanted} answered {status or 'nothing'}")
+        said = f"answered {status}" if status else "did not answer"
+        return Answer(good, f"{wanted} {said}")
     reach = network.connect(address, int(number), TIMEOUT_S)
-    return Answer(reach is Reach.OPEN, f"{wanted} is {reach}")
+    said = "did not answer" if reach is Reach.NOTHING else f"is {reach}"
+    return Answer(reach is Reach.OPEN, f"{wanted} {said}")

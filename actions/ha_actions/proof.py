@@ -1,19 +1,20 @@
 """The fencing loop: from a verdict to a proof of death, or a refusal.
 
-Invariant: a ``Proof`` is returned only if one accepted device read OFF over
-fresh connections for ``stable_s`` without a break, after it was asked to cut,
-no other device of the host read ON since, and no witness heard after that
-said ``alive``. Everything else (an HTTP 200, silence, an unknown word) is not
-OFF.
+Invariant: a ``Proof`` is returned only if ``devices`` accepted devices each
+read OFF over fresh connections for ``stable_s`` without a break, after they
+were asked to cut, no other device of the host read ON since, and no witness
+heard after that said ``alive``. Everything else (an HTTP 200, silence, an
+unknown word) is not OFF.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused
 from ha_actions.model import (
     Claim,
+    Evidence,
     Power,
     Proof,
     Reading,
@@ -56,12 +57,18 @@ def prove_dead(
             f"accepts ({', '.join(rules.accept)}); name one in the "
             "executors' fence file",
         )
+    if not _enough(usable, rules.devices):
+        return Refusal(
+            code="no_fence",
+            reason=f"host {host} has {len(usable)} device(s), and the policy "
+            f"demands {rules.devices}; name another in the executors' fence "
+            "file",
+        )
     until = clock.now() + rules.deadline_s
     seen: list[Reading] = []
     tried: list[str] = []
-    for left, fence in zip(
-        range(len(usable), 0, -1), usable, strict=True
-    ):
+    held: list[tuple[Fence, list[Reading]]] = []
+    for left, fence in zip(range(len(usable), 0, -1), usable, strict=True):
         now = clock.now()
         end = now + (until - now) / left
         off = _cut_and_watch(
@@ -69,33 +76,63 @@ def prove_dead(
         )
         if off is None:
             continue
-        others = [f.power() for f in fences if f is not fence]
-        seen.extend(others)
-        if any(r.power is Power.ON for r in others):
-            tried.append(f"{fence.name} read Off, another device On")
+        held.append((fence, off))
+        if not _enough([one for one, _ in held], rules.devices):
+            journal.note("fence", host, f"{fence.name} read Off; one more")
             continue
-        return _hear_out(host, incident, fence, off, rules, clock, hear, seen)
+        others = {f.name: f.power() for f in fences if f is not fence}
+        seen.extend(others.values())
+        if any(r.power is Power.ON for r in others.values()):
+            tried.append(f"{fence.name} read Off, another device On")
+            journal.note("fence", host, f"{tried[-1]}: not believed")
+            continue
+        if _lost(held[:-1], others, rules.devices):
+            tried.append(f"only {fence.name} still reads Off")
+            continue
+        return _hear_out(host, incident, held, rules, clock, hear, seen)
+    if held and rules.devices > len(held):
+        tried.append(
+            f"{len(held)} device(s) read Off, the policy demands "
+            f"{rules.devices}"
+        )
     return Refusal(
         code="not_proven",
-        reason=f"host {host} is not proven dead: {'; '.join(tried)}",
+        reason=f"host {host} is not proven dead: {_list(tried)}",
         facts={"readings": len(seen), "tried": tried},
     )
 
 
 def look_again(
-    fences: Sequence[Fence], accept: Sequence[str]
+    fences: Sequence[Fence], accept: Sequence[str], devices: int = 1
 ) -> tuple[bool, list[Reading]]:
     """Is it still off? Readings only, no cut; UNKNOWN is not off.
 
-    True if one accepted device reads OFF and none reads ON.
+    True if enough accepted devices read OFF and none reads ON.
     """
     readings = [f.power() for f in fences]
-    off = any(
-        r.power is Power.OFF and f.evidence.value in accept
+    off = [
+        f
         for f, r in zip(fences, readings, strict=True)
-    )
+        if r.power is Power.OFF and f.evidence.value in accept
+    ]
     on = any(r.power is Power.ON for r in readings)
-    return off and not on, readings
+    return bool(off) and _enough(off, devices) and not on, readings
+
+
+def _enough(fences: Sequence[Fence], devices: int) -> bool:
+    """As many as the policy demands; a person's word stands for all."""
+    word = any(f.evidence is Evidence.OPERATOR for f in fences)
+    return word or len(fences) >= devices
+
+
+def _lost(
+    before: Sequence[tuple[Fence, list[Reading]]],
+    now: Mapping[str, Reading],
+    devices: int,
+) -> bool:
+    """Whether a device that is needed no longer reads OFF."""
+    needed = before[-(devices - 1) :] if devices > 1 else ()
+    return any(now[f.name].power is not Power.OFF for f, _ in needed)
 
 
 def _cut_and_watch(
@@ -113,7 +150,7 @@ def _cut_and_watch(
 
     OFF does not count before the device was identified and asked to cut.
     """
-    asked, said = False, ""
+    asked, wrong, said = False, False, ""
     off: list[Reading] = []
     last: Reading | None = None
     while clock.now() < until:
@@ -122,16 +159,17 @@ def _cut_and_watch(
             try:
                 said = _ask(fence, permit)
                 asked = True
-            except Refused:
-                raise
             except HaError as error:
+                locked_out = error.code == "forbidden"
+                if isinstance(error, Refused) and not locked_out:
+                    raise  # our own rule, not the device's
                 said = f"{fence.name}: {error.message}"
-                if error.kind == "bad_input":  # wrong machine: do not look
-                    tried.append(said)
-                    journal.note("fence", host, said)
-                    return None
+                wrong = locked_out or error.kind == "bad_input"
             if said != before:
+                tried.append(said)
                 journal.note("fence", host, said)
+            if wrong:  # another machine, or a password: the next device
+                return None
         last = fence.power()
         seen.append(last)
         if last.power is not Power.OFF or not asked:
@@ -143,8 +181,7 @@ def _cut_and_watch(
         clock.sleep(rules.poll_s)
     what = f"{last.power} {last.detail}".strip() if last else "never asked"
     tried.append(
-        f"{said or fence.name}; it did not read Off for {rules.stable_s:g} s; "
-        f"last: {what}"
+        f"{fence.name} did not read Off for {rules.stable_s:g} s; last: {what}"
     )
     return None
 
@@ -168,14 +205,14 @@ def _ask(fence: Fence, permit: Permit) -> str:
 def _hear_out(
     host: str,
     incident: str,
-    fence: Fence,
-    off: list[Reading],
+    devices: Sequence[tuple[Fence, list[Reading]]],
     rules: Fencing,
     clock: Clock,
     hear: Hear,
     seen: list[Reading],
 ) -> Proof | Refusal:
     """One round of witnesses after OFF: an ``alive`` newer than it refutes."""
+    fence, off = devices[-1]
     heard = tuple(hear())
     alive = [
         t.witness
@@ -191,14 +228,23 @@ def _hear_out(
             facts={"alive": alive},
         )
     held = off[-1].at - off[0].at
+    also = "".join(
+        f", {one.name} {len(those)} times before it"
+        for one, those in devices[:-1]
+        if rules.devices > 1
+    )
     return Proof(
         host=host,
         incident=incident,
         evidence=fence.evidence,
         rule=f"{fence.name} read Off {len(off)} times over {held:.0f} s "
-        f"(policy needs {rules.stable_s:g}), no witness alive after it",
+        f"(policy needs {rules.stable_s:g}){also}, no witness alive after it",
         since=off[0].at,
         at=clock.now(),
         readings=tuple(seen[-20:]),
         testimonies=heard,
     )
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "; ".join(s.rstrip(".") for s in sentences)

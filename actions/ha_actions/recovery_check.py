@@ -26,13 +26,14 @@ def check_guest(
     dead_host: str,
     hosts_up: Collection[str],
     volumes: Mapping[str, str],
-    members: Sequence[Member],
+    members: Sequence[Member] | None,
 ) -> list[Finding]:
-    """What is really back. A deleted pet has no finding: its owner chose.
+    """What is really back. A deleted guest has no finding: its owner chose.
 
     :param now: the guest itself, None if it is gone.
     :param copy: of cattle: the server in its place.
     :param volumes: volume id -> Cinder's word, where there is a Cinder.
+    :param members: of every pool; None: Octavia does not answer.
     """
     found: list[Finding] = []
 
@@ -50,7 +51,7 @@ def check_guest(
     cattle = planned.choice.protection is Protection.CATTLE
     there = copy if cattle else now
     if there is None:
-        if cattle:
+        if cattle and now is not None:
             add("one copy", False, "no server is in its place")
         return found
     add(
@@ -124,10 +125,14 @@ def _ports(there: Guest, add: Say) -> None:
 def _members(
     planned: Planned,
     there: Guest,
-    members: Sequence[Member],
+    members: Sequence[Member] | None,
     cattle: bool,
     add: Say,
 ) -> None:
+    if members is None:
+        if planned.members:
+            add("member", False, "not known: Octavia does not answer")
+        return
     places = {(p.subnet, p.address) for p in there.ports}
     for old in planned.members:
         mine = [
@@ -140,7 +145,7 @@ def _members(
         if not mine:
             add("member", False, f"no member in {old.pool_name}")
             continue
-        idle = there.vm_state != "active"
+        idle = there.vm_state != "active" or old.weight == 0
         good = mine[0].weight == old.weight and (
             mine[0].status in WORKING or idle
         )

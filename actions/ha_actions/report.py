@@ -20,6 +20,8 @@ from ha_actions.model import (
     Verdict,
 )
 
+FALSE_ALARM = "false_alarm"
+"""Code of an incident in which nothing was wrong: closed, nobody is told."""
 GOOD = (Result.DONE, Result.ALREADY)
 
 
@@ -49,7 +51,9 @@ def make_report(
     ]
     rows += [_left(one) for one in left_alone if one.guest not in planned]
     rows.sort(key=lambda r: r.name)
-    state, code, reason = _ending(incident, refusal, rows, checked)
+    state, code, reason = _ending(
+        incident, refusal, rows, checked, _stage(verdict, proof, planned)
+    )
     return Report(
         incident=incident,
         state=state,
@@ -68,30 +72,48 @@ def _ending(
     refusal: Refusal | None,
     rows: Sequence[GuestReport],
     checked: bool,
+    stage: str,
 ) -> tuple[State, str, str]:
     if incident.dry_run:
         why = f" ({refusal.reason})" if refusal else ""
         return State.CLOSED, "dry_run", f"dry run: nothing was touched{why}"
-    if refusal is not None:
-        return State.HELD, refusal.code, refusal.reason
-    if not checked:
-        return (
-            State.HELD,
-            "unfinished",
-            "a stage failed before the recovery check; see its execution",
-        )
     bad = [r for r in rows if not r.as_chosen]
     text = f"{len(rows) - len(bad)} of {len(rows)} guests got what was chosen"
     lost = refused(rows)
     if lost:
         text += f"; refused, as the policy says: {_names(lost)}"
     if bad:
+        text += f"; not: {_names(bad)}"
+    if refusal is not None and refusal.code == FALSE_ALARM:
+        return State.CLOSED, FALSE_ALARM, refusal.reason
+    if refusal is not None:
+        reason = refusal.reason.rstrip(".")
+        if rows:
+            reason += f"; {text}"
+        return State.HELD, refusal.code, reason
+    if not checked:
         return (
             State.HELD,
-            "not_all_recovered",
-            f"{text}; not: {_names(bad)}",
+            "unfinished",
+            f"{stage} did not end well, so nothing was checked; see its "
+            "execution, then resume",
         )
-    return State.CLOSED, "", text
+    if bad:
+        return State.HELD, "not_all_recovered", text
+    return State.CLOSED, "", text if rows else "no guest was on the host"
+
+
+def _stage(
+    verdict: Verdict | None,
+    proof: Proof | None,
+    planned: Mapping[str, Planned],
+) -> str:
+    """Where it stopped, by what is missing."""
+    if verdict is None:
+        return "assess_host"
+    if proof is None:
+        return "fence_host"
+    return "verify" if planned else "make_plan"
 
 
 def refused(rows: Iterable[GuestReport]) -> list[GuestReport]:
@@ -128,19 +150,24 @@ def _row(
     ]
     if missing and not incident.dry_run:
         reasons.append(f"not reached: {', '.join(missing)}")
-    good = [o.reason for o in last.values()]
+    good = [o.reason for o in last.values()][:1]
+    good += [o.reason for o in last.values() if o.code == "unprobed"]
     return GuestReport(
         guest=guest.id,
         name=guest.name,
         protection=planned.choice.protection,
         did=_did(planned.choice.protection, steps, incident.dry_run),
-        outcome=_word(bad, missing, wrong, incident.dry_run),
+        outcome="deleted"
+        if any(o.code == "deleted" for o in last.values())
+        else _word(bad, missing, wrong, incident.dry_run),
         as_chosen=not (bad or missing or wrong) or incident.dry_run,
         host=hosts[-1] if hosts else "",
         seconds=max(
             (o.at - incident.opened_at for o in last.values()), default=0.0
         ),
-        reason="; ".join(reasons or good[:1]),
+        reason="; ".join(
+            dict.fromkeys(r.rstrip(".") for r in reasons or good)
+        ),
         steps=tuple(last.values()),
         findings=mine,
     )
@@ -159,6 +186,8 @@ def _word(
 ) -> str:
     if dry_run:
         return "planned"
+    if bad and all(o.code == "not_ready" for o in bad):
+        return "not_ready"
     if bad:
         return bad[0].result.value
     if missing:

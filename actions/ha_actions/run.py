@@ -165,12 +165,15 @@ class Run:
         return claim
 
     def check_requirement(
-        self, incident: Incident, policy: Policy, requires: Requires
+        self,
+        incident: Incident,
+        policy: Policy,
+        cloud: Cloud,
+        requires: Requires,
     ) -> None:
         """Hold the proof up against the devices, right before acting.
 
-        :raises Refused: ``no_proof``, or ``proof_void`` when a device does
-            not read OFF any more; the proof is then void for everybody.
+        :raises Refused: ``no_proof``, or ``proof_void``.
         """
         if requires is not Requires.PROOF:
             return
@@ -178,17 +181,35 @@ class Run:
             raise Refused(
                 "no_proof", f"Host {incident.host} is not proven dead."
             )
+        reason = self.proof_void(incident, policy, cloud)
+        if reason:
+            raise Refused("proof_void", f"{incident.host}: {reason}.")
+
+    def proof_void(
+        self, incident: Incident, policy: Policy, cloud: Cloud
+    ) -> str:
+        """Why the proof does not hold any more; it is then void for all.
+
+        Readings without a cut, and Nova's heartbeat: one that moved since
+        the host was marked down was sent by a live nova-compute. Empty while
+        the proof holds.
+        """
         off, readings = look_again(
             self.outside.fences(incident.host), policy.fencing.accept
         )
-        if not off:
-            said = ", ".join(
-                f"{r.device} {r.power} {r.detail}".strip() for r in readings
-            )
-            reason = f"the host no longer reads Off ({said})"
+        said = ", ".join(
+            f"{r.device} {r.power} {r.detail}".strip() for r in readings
+        )
+        reason = "" if off else f"the host no longer reads Off ({said})"
+        marked = self.record.part(incident.id, "marked", Host)
+        if off and marked is not None:
+            now = host_named(incident.host, self.patiently(cloud.hosts))
+            if now is not None and _beats(marked, now):
+                reason = "its nova-compute sent a heartbeat after the cut"
+        if reason:
             self.record.void_proof(incident.id, reason)
             self.journal.note("proof", incident.host, f"void: {reason}")
-            raise Refused("proof_void", f"{incident.host}: {reason}.")
+        return reason
 
     # -- patience ---------------------------------------------------------
     def patiently(self, call: Callable[[], T], for_s: float = 120.0) -> T:
@@ -209,6 +230,16 @@ class Run:
                     raise
                 n += 1
                 self.clock.sleep(pause)
+
+
+def _beats(marked: Host, now: Host) -> bool:
+    """Whether a heartbeat moved ``updated_at``; a PUT moves it as well."""
+    same = (
+        now.forced_down == marked.forced_down
+        and now.enabled == marked.enabled
+        and now.disabled_reason == marked.disabled_reason
+    )
+    return same and now.updated_at > marked.updated_at
 
 
 def host_named(name: str, hosts: list[Host]) -> Host | None:

@@ -131,6 +131,20 @@ class Fencing:
     deadline_s: int = knob(
         120, "Seconds for the whole fence.", low=10, high=1800
     )
+    devices: int = knob(
+        1,
+        "Devices that must each be cut and read Off. 2 protects against one "
+        "that lies; a host with a single device can then not be proven dead.",
+        low=1,
+        high=4,
+    )
+    people: int = knob(
+        1,
+        "Persons who must each confirm that a host is dead, where `accept` "
+        "lists `operator`.",
+        low=1,
+        high=5,
+    )
     fresh_s: float = knob(
         5,
         "Age of a reading, in seconds, at the first evacuation of a batch.",
@@ -213,7 +227,8 @@ class Policy:
     )
     ask_s: int = knob(
         900,
-        "Seconds that `ask` waits for a person, then held, never act.",
+        "Seconds that a person's yes (`ha-pack incident approve`) is good; "
+        "after them it is asked again.",
         low=10,
         high=86400,
     )

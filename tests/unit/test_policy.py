@@ -57,7 +57,7 @@ BAD: list[tuple[str, str]] = [
     (
         "methods: {pet: [nova.evacuate]}",
         "policy: methods: pet names the step 'nova.evacuate'; a step's name "
-        "starts with ha. (did you mean 'ha.evacuate_servers'?).",
+        "starts with 'ha.' (did you mean 'ha.evacuate_servers'?).",
     ),
     (
         "methods: {pet: [ha.evacuate_server]}",

@@ -14,10 +14,12 @@ from ha_actions.model import (
     Mode,
     Refusal,
     Ruling,
+    Says,
     Testimony,
     Verdict,
 )
 from ha_actions.policy import domain_of, mode_for
+from ha_actions.report import FALSE_ALARM
 from ha_actions.run import Run, host_named
 from ha_actions.settings import Policy
 
@@ -37,25 +39,38 @@ class AssessHost(HaAction):
         """Judge afresh, unless the host is proven dead already."""
         incident = run.incident(self.incident)
         policy = run.policy(incident)
-        if run.record.proof(incident.id) is not None:
+        cloud = run.cloud(incident)
+        proven = run.record.proof(incident.id) is not None
+        if proven and not run.proof_void(incident, policy, cloud):
             return {"next": "drain", "ruling": Ruling.DOWN.value}
         if policy.limits.quiet_s and not run.record.voids(incident.id):
             _be_quiet(run, incident, policy)
-        cloud = run.cloud(incident)
         hosts = run.patiently(cloud.hosts)
         host = host_named(incident.host, hosts) or run.host(incident)
         heard = run.hear(policy, cloud, host)
         verdict = judge(host.name, heard, policy.witnesses, run.clock.now())
         _remember(run, incident, verdict, heard)
         if verdict.ruling is not Ruling.DOWN:
-            code = "alive" if verdict.ruling is Ruling.ALIVE else "uncertain"
-            run.refuse(incident, Refusal(code=code, reason=verdict.reason))
+            code = _doubt(verdict, run.record.may_have_cut(incident.id))
+            reason = verdict.reason + _silence(verdict)
+            run.refuse(incident, Refusal(code=code, reason=reason))
             return {"next": "close", "ruling": verdict.ruling.value}
         refusal = _gates(run, incident, policy, host, hosts)
         if refusal is not None:
             run.refuse(incident, refusal)
             return {"next": "close", "ruling": verdict.ruling.value}
         return {"next": "drain", "ruling": verdict.ruling.value}
+
+
+def _doubt(verdict: Verdict, cut: bool) -> str:
+    """Code of a verdict that is not DOWN.
+
+    A host that this incident may have cut is no false alarm: a person must
+    look, also at the guests that it had.
+    """
+    if not (verdict.told or cut):
+        return FALSE_ALARM
+    return "alive" if verdict.ruling is Ruling.ALIVE else "uncertain"
 
 
 def _be_quiet(run: Run, incident: Incident, policy: Policy) -> None:
@@ -82,11 +97,27 @@ def _remember(
             "ruling": verdict.ruling.value,
         },
     )
-    said = ", ".join(f"{t.witness} {t.says}" for t in heard)
+    said = ", ".join(
+        f"{t.witness} {t.says}"
+        + (f" ({t.detail})" if t.says is Says.SILENT else "")
+        for t in heard
+    )
     run.journal.note("witness", incident.host, said)
     run.journal.note(
         "verdict", incident.host, f"{verdict.ruling}, {verdict.reason}"
     )
+
+
+def _silence(verdict: Verdict) -> str:
+    """Why too few have spoken, for the person who has to find out."""
+    silent = [
+        f"{t.witness} is silent ({t.detail})"
+        for t in verdict.testimonies
+        if t.says is Says.SILENT
+    ]
+    if verdict.ruling is not Ruling.UNCERTAIN or not silent:
+        return ""
+    return f"; {', '.join(silent)}"
 
 
 def _gates(
@@ -102,7 +133,7 @@ def _gates(
     too_many = within_limits(
         host.name, hosts, domains, policy.limits, run.record.maintenance()
     )
-    if too_many is not None:
+    if too_many is not None and not _approved(run, incident, policy, too_many):
         return too_many
     mode = mode_for(host, policy)
     if not incident.dry_run and (
@@ -118,13 +149,17 @@ def _gates(
             code="disarmed",
             reason=f"disarmed ({brake.scope}) by {brake.by}: {brake.because}",
         )
-    if mode is Mode.ASK and not _approved(run, incident, policy):
-        return Refusal(
-            code="ask",
-            reason="the policy asks a person first: "
-            f"`ha-pack incident approve {incident.id}`",
-        )
-    return run.record.take_slot(incident, policy.limits)
+    ask = Refusal(
+        code="ask",
+        reason="the policy asks a person first: "
+        f"`ha-pack incident approve {incident.id}`",
+    )
+    if mode is Mode.ASK and not _approved(run, incident, policy, ask):
+        return ask
+    full = run.record.take_slot(incident, policy.limits)
+    if full is not None and _approved(run, incident, policy, full):
+        return None
+    return full
 
 
 def _only_watch(run: Run, incident: Incident, mode: Mode) -> None:
@@ -132,12 +167,24 @@ def _only_watch(run: Run, incident: Incident, mode: Mode) -> None:
     why = "mode is shadow" if mode is Mode.SHADOW else "not armed"
     changed = to_json(incident) | {"dry_run": True}
     run.record.keep(incident.id, "opening", changed)
+    text = f"{why}: decides, records, touches nothing"
+    if mode is Mode.SHADOW:
+        run.journal.note("incident", incident.host, text)
+    else:  # the policy says act: somebody believes that it does
+        run.journal.tell(incident.host, f"{text}; `ha-pack arm` lets it act")
+
+
+def _approved(
+    run: Run, incident: Incident, policy: Policy, refusal: Refusal
+) -> bool:
+    """Whether a person said yes to just this, not too long ago."""
+    yes = run.outside.ledger.read(f"ha.incident.{incident.id}.approval") or {}
+    fresh = run.clock.now() <= float(yes.get("at", 0.0)) + policy.ask_s
+    if not fresh or yes.get("to") != refusal.code:
+        return False
     run.journal.note(
-        "incident", incident.host, f"{why}: decides, records, touches nothing"
+        "incident",
+        incident.host,
+        f"{refusal.code} approved by {yes.get('by')}: {refusal.reason}",
     )
-
-
-def _approved(run: Run, incident: Incident, policy: Policy) -> bool:
-    """Whether a person said yes, not too long ago."""
-    yes = run.outside.ledger.read(f"ha.incident.{incident.id}.approval")
-    return bool(yes) and run.clock.now() <= float(yes["at"]) + policy.ask_s  # type: ignore[index]
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
@@ -19,7 +19,7 @@ from ha_actions.model import (
     State,
     Verdict,
 )
-from ha_actions.report import make_report, refused
+from ha_actions.report import FALSE_ALARM, make_report, refused
 from ha_actions.run import Run
 from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.make_plan import earlier_guests
@@ -42,11 +42,12 @@ class CloseIncident(HaAction):
         """A repeat finds the incident shut and tells the same story."""
         incident = run.incident(self.incident)
         _undrain(run, incident)
-        report = _report(run, incident)
+        report = _aborted(run, _report(run, incident))
         run.record.keep(incident.id, "report", report)
         text = f"{report.state}: {report.reason}"
         if report.state is State.CLOSED:
-            run.record.shut(incident)
+            idle = report.code in ("dry_run", FALSE_ALARM)
+            run.record.shut(incident, handled=not idle)
             if refused(report.guests):
                 run.journal.tell(incident.host, text, incident=incident.id)
             else:
@@ -62,6 +63,26 @@ class CloseIncident(HaAction):
             "code": report.code,
             "summary": f"incident {incident.id} {text}{death}",
         }
+
+
+def _aborted(run: Run, report: Report) -> Report:
+    """What a person has closed meanwhile cannot be held."""
+    incident = report.incident
+    entry = run.record.opened(incident.host)
+    ours = entry is not None and entry.incident.id == incident.id
+    if ours or report.state is not State.HELD:
+        return report
+    before = run.record.part(incident.id, "report", Report)
+    said = before.reason if before and before.code == "aborted" else ""
+    if said.endswith(report.reason) and said:  # a repeat of this close
+        return replace(report, state=State.CLOSED, code="aborted", reason=said)
+    who = said or "aborted by a person"
+    return replace(
+        report,
+        state=State.CLOSED,
+        code="aborted",
+        reason=f"{who}; {report.reason}",
+    )
 
 
 def _outcomes(run: Run, incident: Incident) -> list[Outcome]:
@@ -114,7 +135,9 @@ def _undrain(run: Run, incident: Incident) -> None:
     served = {
         o.guest
         for o in _outcomes(run, incident)
-        if o.step in SERVES and o.result in (Result.DONE, Result.ALREADY)
+        if o.step in SERVES
+        and o.result in (Result.DONE, Result.ALREADY)
+        and o.code != "deleted"
     }
     replaced = {
         m.id for id in served & set(planned) for m in planned[id].members
@@ -126,7 +149,12 @@ def _undrain(run: Run, incident: Incident) -> None:
 
 def _give_back(run: Run, incident: Incident, members: list[Member]) -> None:
     cloud = run.cloud(incident)
-    there = {m.id: m for m in run.patiently(cloud.members)}
+    try:
+        there = {m.id: m for m in run.patiently(cloud.members)}
+    except HaError as error:
+        names = ", ".join(sorted({m.pool_name for m in members}))
+        run.journal.tell(names, f"still drained: {error.message}")
+        return
     claim = run.record.claim(incident.id, "undrain", run.holder)
     for lb in sorted({m.lb for m in members}):
         weights = {
@@ -139,7 +167,10 @@ def _give_back(run: Run, incident: Incident, members: list[Member]) -> None:
         try:
             cloud.set_weights(lb, weights, claim)
         except HaError as error:
-            run.journal.tell(lb, f"still drained: {error.message}")
+            pools = {m.pool_name for m in members if m.id in weights}
+            run.journal.tell(
+                ", ".join(sorted(pools)), f"still drained: {error.message}"
+            )
             continue
         for m in members:
             if m.id in weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
@@ -35,35 +35,53 @@ class DrainMembers(HaAction):
     incident: str
 
     def perform(self, run: Run) -> dict[str, Any]:
-        """Drain once; what an earlier attempt drained is not counted anew."""
+        """Of an earlier attempt: the weights it found are the true ones.
+
+        Guests that it brought back are elsewhere by now, and serve.
+        """
         incident = run.incident(self.incident)
-        kept = run.record.part(incident.id, "drained", Drained)
         if incident.dry_run:
             return {"drained": 0}
-        cloud = run.cloud(incident)
-        if kept is None:
-            members = run.patiently(cloud.members)
-            chosen: list[Member] = []
-            if members:
-                policy = run.policy(incident)
-                aggregates = run.patiently(cloud.aggregates)
-                guests = run.patiently(lambda: cloud.guests_on(incident.host))
-                rescued = [
-                    g
-                    for g in guests
-                    if _is_rescued(choose(g, policy, aggregates))
-                ]
-                chosen = _to_drain(rescued, members)
-            kept = Drained(tuple(chosen))
-            run.record.keep(incident.id, "drained", kept)
-        self._drain(run, incident, kept)
-        return {"drained": len(kept.members)}
+        kept = run.record.part(incident.id, "drained", Drained)
+        weights = {m.id: m.weight for m in kept.members} if kept else {}
+        try:
+            found = run.patiently(run.cloud(incident).members, for_s=10)
+        except HaError as error:
+            run.journal.note(
+                "drain", incident.host, f"not drained: {error.message}"
+            )
+            return {"drained": 0}
+        members = [
+            replace(m, weight=weights.get(m.id, m.weight)) for m in found
+        ]
+        chosen = self._choose(run, incident, members) if members else []
+        new = [m for m in chosen if m.id not in weights]
+        if kept is None or new:
+            before = kept.members if kept else ()
+            value = Drained((*before, *new))
+            run.record.keep(incident.id, "drained", value)
+        self._drain(run, incident, chosen)
+        return {"drained": len(chosen)}
 
-    def _drain(self, run: Run, incident: Incident, drained: Drained) -> None:
+    def _choose(
+        self, run: Run, incident: Incident, members: list[Member]
+    ) -> list[Member]:
+        cloud = run.cloud(incident)
+        policy = run.policy(incident)
+        aggregates = run.patiently(cloud.aggregates)
+        guests = run.patiently(lambda: cloud.guests_on(incident.host))
+        rescued = [
+            g for g in guests if _is_rescued(choose(g, policy, aggregates))
+        ]
+        return _to_drain(rescued, members)
+
+    def _drain(
+        self, run: Run, incident: Incident, members: list[Member]
+    ) -> None:
         host = run.host(incident)
         claim = None
-        for lb in sorted({m.lb for m in drained.members}):
-            mine = [m for m in drained.members if m.lb == lb]
+        for lb in sorted({m.lb for m in members}):
+            mine = [m for m in members if m.lb == lb]
             zero = {m.id: 0 for m in mine}
             try:
                 claim = run.permit(incident, host.aggregates, claim, "drain")
@@ -71,7 +89,10 @@ class DrainMembers(HaAction):
             except Refused:
                 raise
             except HaError as error:
-                run.journal.note("drain", lb, f"not drained: {error.message}")
+                pools = ", ".join(sorted({m.pool_name for m in mine}))
+                run.journal.note(
+                    "drain", pools, f"not drained: {error.message}"
+                )
                 continue
             for m in mine:
                 run.journal.note(

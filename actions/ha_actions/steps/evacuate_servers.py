@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.batch_step import BatchStep, Job
-from ha_actions.errors import Failed, NoAnswer, Refused
+from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.evacuation import Move, Next, lands_stopped, next_move
 from ha_actions.model import Claim, Guest, Migration, Planned, Requires
 
@@ -19,6 +19,9 @@ NO_ANSWER_S = 60.0
 
 TURNED_DOWN = 3
 """So often Nova may answer "not now" to one guest before it is a failure."""
+
+VERBS = {Move.POST: "once more", Move.RESET: "reset-state", Move.RESTORE: ""}
+"""What the journal calls a move; a first POST is the rule and not told."""
 
 
 @dataclass
@@ -53,6 +56,7 @@ class _Evacuation:
         self.unanswered: set[str] = set()
         self.restored: set[str] = set()
         self.turned_down: dict[str, int] = {}
+        self.tries_since = job.run.record.tries_since(job.incident.id)
 
     def round(self) -> None:
         """One look at everybody, then at most one call for each."""
@@ -108,9 +112,16 @@ class _Evacuation:
             if m.move in (Move.POST, Move.RESET, Move.RESTORE)
         ]
         acts = self._one_per_group(acts, flying)
+        for planned, move in acts:
+            if move.move is not Move.POST or move.again:
+                job.run.journal.note(
+                    "step",
+                    planned.guest.name,
+                    f"{job.step}: {VERBS[move.move]}{move.verb}, "
+                    f"{move.reason}",
+                )
         if acts:
-            claim = job.permit()
-            job.together([partial(self._one, p, m, claim) for p, m in acts])
+            job.together([partial(self._one, p, m) for p, m in acts])
 
     def _one(self, planned: Planned, move: Next, claim: Claim) -> None:
         self.job.trying(planned, lambda: self._call(planned, move, claim))
@@ -122,7 +133,12 @@ class _Evacuation:
             return
         if move.move is Move.RESTORE:
             self.restored.add(id)
-            cloud.set_power(id, move.verb, claim)
+            try:
+                cloud.set_power(id, move.verb, claim)
+            except NoAnswer:
+                raise
+            except Transient:
+                self.restored.discard(id)  # not done: the next round tries
             return
         self.asked[id] = self.job.run.clock.now()
         try:
@@ -131,6 +147,8 @@ class _Evacuation:
             )
         except NoAnswer:
             self.unanswered.add(id)
+        except Transient:
+            del self.asked[id]  # not done: the next round posts it
         except Failed as error:
             del self.asked[id]
             self.turned_down[id] = self.turned_down.get(id, 0) + 1
@@ -146,10 +164,11 @@ class _Evacuation:
         job = self.job
         found: dict[str, list[Migration]] = {}
         host = job.incident.host
+        since = max(job.incident.opened_at, self.tries_since)
         for record in job.run.patiently(lambda: job.cloud.evacuations(host)):
             # an older move away from this host is history, unless it flies:
             # a person may have started it before us
-            ours = record.created_at + 1 >= job.incident.opened_at
+            ours = record.created_at + 1 >= since
             if ours or record.in_flight:
                 found.setdefault(record.guest, []).append(record)
         return found
@@ -182,15 +201,25 @@ class _Evacuation:
         self, records: dict[str, list[Migration]], flying: set[str]
     ) -> set[str]:
         """Destinations that died meanwhile, by the proofs of the ledger."""
-        dests = {
-            r.dest for id in flying for r in records[id] if r.in_flight
-        } - {""}
-        dead = set()
-        for dest in dests:
-            opened = self.job.run.record.opened(dest)
-            if opened and self.job.run.record.proof(opened.incident.id):
-                dead.add(dest)
-        return dead
+        asked: dict[str, float] = {}
+        for id in flying:
+            for r in records[id]:
+                if r.in_flight and r.dest:
+                    at = max(r.created_at, asked.get(r.dest, 0.0))
+                    asked[r.dest] = at
+        return {dest for dest, at in asked.items() if self._died(dest, at)}
+
+    def _died(self, dest: str, since: float) -> bool:
+        """Whether a proof of its death is younger than our last POST to it.
+
+        Its incident may be over before we look: the closed one counts too.
+        """
+        record = self.job.run.record
+        opened = record.opened(dest)
+        ids = [opened.incident.id] if opened else []
+        ids.append(record.last_closed(dest)[0])
+        proofs = [record.proof(id) for id in ids if id]
+        return any(p is not None and p.at > since for p in proofs)
 
     def _one_per_group(
         self, acts: list[tuple[Planned, Next]], flying: set[str]

@@ -8,8 +8,8 @@ from typing import Any
 from ha_actions.action import HaAction
 from ha_actions.errors import Failed, Refused
 from ha_actions.model import Claim, Incident, Proof, Refusal
-from ha_actions.proof import look_again, prove_dead
-from ha_actions.run import Run
+from ha_actions.proof import prove_dead
+from ha_actions.run import Run, host_named
 from ha_actions.settings import Policy
 
 DEADLINE_S = 2350
@@ -34,9 +34,9 @@ class FenceHost(HaAction):
         policy = run.policy(incident)
         if incident.dry_run:
             names = [f.name for f in run.outside.fences(incident.host)]
-            run.journal.note(
-                "fence", incident.host, f"dry run: would cut by {names}"
-            )
+            would = f"would cut by {', then '.join(names)}"
+            text = would if names else "has no fence: could not be proven dead"
+            run.journal.note("fence", incident.host, f"dry run: {text}")
             return {"next": "plan", "proven": False}
         if _is_void(run, incident, policy):
             return {"next": "assess", "proven": False}
@@ -89,14 +89,11 @@ class FenceHost(HaAction):
 
 def _is_void(run: Run, incident: Incident, policy: Policy) -> bool:
     """A proof of an earlier try no longer holds: judge the host afresh."""
-    if run.record.proof(incident.id) is None:
-        return False
-    fences = run.outside.fences(incident.host)
-    if look_again(fences, policy.fencing.accept)[0]:
-        return False
-    run.record.void_proof(incident.id, "the host no longer reads Off")
-    run.journal.note("proof", incident.host, "void: no longer reads Off")
-    return run.record.voids(incident.id) <= VOIDS
+    return (
+        run.record.proof(incident.id) is not None
+        and bool(run.proof_void(incident, policy, run.cloud(incident)))
+        and run.record.voids(incident.id) <= VOIDS
+    )
 
 
 def _tell_nova(run: Run, incident: Incident) -> None:
@@ -111,4 +108,6 @@ def _tell_nova(run: Run, incident: Incident) -> None:
         run.journal.tell(incident.host, f"Nova: {error.message}")
         raise
     run.record.release(claim)
+    marked = host_named(incident.host, run.patiently(cloud.hosts))
+    run.record.keep(incident.id, "marked", marked or host)
     run.journal.note("fence", incident.host, "forced down and disabled")

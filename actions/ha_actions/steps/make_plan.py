@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction, requirements
+from ha_actions.errors import Transient
 from ha_actions.model import (
     Guest,
     Incident,
+    LeftAlone,
     Member,
     Plan,
     Planned,
+    Refusal,
     Result,
 )
-from ha_actions.plan import make_plan
+from ha_actions.plan import circles, make_plan
 from ha_actions.policy import choose
 from ha_actions.run import Batches, Run
 from ha_actions.settings import Policy
 from ha_actions.steps.drain_members import Drained, members_of
 
 DEADLINE_S = 270
+MEMBERS_UNKNOWN = "members_unknown"
 
 
 @dataclass
@@ -70,18 +75,55 @@ def _guests(run: Run, incident: Incident, policy: Policy) -> list[Planned]:
     cloud = run.cloud(incident)
     found = run.patiently(lambda: cloud.guests_on(incident.host))
     aggregates = run.patiently(cloud.aggregates) if found else []
-    members = run.patiently(cloud.members) if found else []
-    drained = run.record.part(incident.id, "drained", Drained)
-    weights = {m.id: m for m in drained.members} if drained else {}
-    members = [weights.get(m.id, m) for m in members]
     earlier = earlier_guests(run, incident)
-    planned = [
-        earlier.get(g.id) or _planned(g, policy, aggregates, members)
-        for g in found
-    ]
+    members = _members(run, incident) if found or earlier else []
+    for id, p in earlier.items():
+        if not p.members:  # Octavia may not have answered then
+            mine = tuple(members_of(p.guest, members))
+            earlier[id] = replace(p, members=mine)
+    planned = []
+    for g in found:
+        if g.id not in earlier:
+            new = _planned(g, policy, aggregates, members)
+            for warning in new.choice.warnings:
+                run.journal.note("policy", g.name, warning)
+            planned.append(new)
+        else:
+            planned.append(earlier[g.id])
+    for names in circles(planned):
+        run.journal.note(
+            "policy",
+            ", ".join(names),
+            "wait for each other by ha:after; nobody can be first",
+        )
     here = {g.id for g in found}
     # moved already, but a later step of its method may be left
     return planned + [p for id, p in earlier.items() if id not in here]
+
+
+def _members(run: Run, incident: Incident) -> list[Member]:
+    """Every member with the weight that it had before it was drained.
+
+    No answer from Octavia keeps nobody down: the incident goes on and is
+    held at its end, since pools could not be looked after.
+    """
+    drained = run.record.part(incident.id, "drained", Drained)
+    weights = {m.id: m for m in drained.members} if drained else {}
+    cloud = run.cloud(incident)
+    try:
+        members = run.patiently(cloud.members, for_s=20)
+    except Transient as error:
+        run.refuse(
+            incident,
+            Refusal(
+                code=MEMBERS_UNKNOWN,
+                reason="Octavia does not answer, so pools are not looked "
+                "after; resume the incident when it does "
+                f"({error.message})",
+            ),
+        )
+        return list(weights.values())
+    return [weights.get(m.id, m) for m in members]
 
 
 def _planned(
@@ -131,13 +173,27 @@ def _keep(run: Run, incident: Incident, plan: Plan, number: int) -> None:
     run.record.keep(incident.id, f"plan.{number}", short)
     batches = [b for w in plan.waves for b in w.batches]
     guests = {p.guest.id for b in batches for p in b.guests}
-    left = "; ".join(
-        f"{one.name} left alone: {one.code}" for one in plan.left_alone
-    )
     text = (
-        f"{len(plan.waves)} waves, {len(batches)} batches, "
-        f"{len(guests)} guests"
+        f"{_some(len(plan.waves), 'wave')}, "
+        f"{_some(len(batches), 'batch', 'es')}, "
+        f"{_some(len(guests), 'guest')}"
+        if guests
+        else "nobody to bring back"
     )
-    if left:
-        text += f"; {left}"
-    run.journal.note("plan", incident.host, text)
+    run.journal.note("plan", incident.host, text + _left(plan.left_alone))
+
+
+def _some(n: int, what: str, plural: str = "s") -> str:
+    return f"{n} {what}{'' if n == 1 else plural}"
+
+
+def _left(left: Sequence[LeftAlone]) -> str:
+    """Who is left alone, by code: at most five names each."""
+    names: dict[str, list[str]] = {}
+    for one in left:
+        names.setdefault(one.code, []).append(one.name)
+    text = ""
+    for code, who in names.items():
+        more = f" and {len(who) - 5} more" if len(who) > 5 else ""
+        text += f"; {', '.join(who[:5])}{more} left alone: {code}"
+    return text

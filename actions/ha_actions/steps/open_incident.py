@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,8 @@ class OpenIncident(HaAction):
         known = run.outside.cloud(f"req-{uuid.uuid4()}")
         hosts = run.patiently(known.hosts)
         wrong = _not_ours(run, news, hosts)
+        if wrong is None and news.by == "drill" and not self.dry_run:
+            wrong = _not_for_drills(news.host, policy.drill.hosts)
         if wrong is not None:
             return _dismiss(run, wrong)
         return self._open(run, news, hosts, text)
@@ -95,7 +98,7 @@ class OpenIncident(HaAction):
             run.journal.note(
                 "incident",
                 news.host,
-                f"opened by {news.by} {news.reason}".rstrip(),
+                _opened_by(news),
                 incident=incident.id,
             )
         return _assess(taken.incident)
@@ -152,6 +155,13 @@ class OpenIncident(HaAction):
         return _assess(incident)
 
 
+def _opened_by(news: Summons) -> str:
+    if news.by == "alarm":
+        return f"opened by alarm {news.reason}"
+    why = "" if news.reason in ("", news.by) else f": {news.reason}"
+    return f"opened by {news.by}{why}"
+
+
 def _assess(incident: Incident) -> dict[str, Any]:
     return {
         "next": "assess",
@@ -175,9 +185,22 @@ def _dismiss(run: Run, dismissal: Dismissal) -> dict[str, Any]:
     }
 
 
+def _not_for_drills(host: str, listed: Collection[str]) -> Dismissal | None:
+    """A drill that acts does so only on hosts that were named in advance."""
+    if host in listed:
+        return None
+    return Dismissal(
+        code="not_for_drills",
+        reason=f"the policy does not list host {host} under `drill: hosts`; "
+        "only a dry drill may name it",
+        host=host,
+    )
+
+
 def _not_ours(run: Run, news: Summons, hosts: list[Host]) -> Dismissal | None:
     """Unknown, under maintenance, or handled since the event."""
-    if host_named(news.host, hosts) is None:
+    host = host_named(news.host, hosts)
+    if host is None:
         hint = nearest(news.host, [h.name for h in hosts])
         return Dismissal(
             code="unknown_host",
@@ -192,10 +215,14 @@ def _not_ours(run: Run, news: Summons, hosts: list[Host]) -> Dismissal | None:
             host=news.host,
         )
     last, closed_at = run.record.last_closed(news.host)
-    if news.by == "alarm" and news.event_at <= closed_at:
+    still_out = host.forced_down and last and last in host.disabled_reason
+    if news.by in ("alarm", "watch") and (
+        still_out or news.event_at <= closed_at
+    ):
         return Dismissal(
             code="already_handled",
-            reason=f"incident {last} has handled what this event tells",
+            reason=f"incident {last} has handled it"
+            + ("; the host is still out since" if still_out else ""),
             host=news.host,
         )
     return None

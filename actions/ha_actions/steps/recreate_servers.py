@@ -19,6 +19,11 @@ INCIDENT = "ha:incident"
 first, so that a repeat makes no second copy."""
 
 
+NO_ANSWER_S = 60.0
+"""A POST without an answer may still be at work in Nova for this long."""
+DELETED = "its owner deleted it"
+
+
 @dataclass
 class RecreateServers(BatchStep):
     """Create a server like each of the batch, and wait until it runs."""
@@ -30,7 +35,7 @@ class RecreateServers(BatchStep):
     def work(self, job: Job) -> None:
         """Look for copies, create the missing ones, look again."""
         created: dict[str, str] = {}
-        silent: set[str] = set()
+        silent: dict[str, float] = {}
         before = set(_copies(job))
         pause = job.policy.recovery.poll_s
         while job.todo and job.in_time:
@@ -40,8 +45,11 @@ class RecreateServers(BatchStep):
                 copy = copies.get(planned.guest.id)
                 if copy is not None:
                     _look(job, planned, copy, planned.guest.id in before)
-                elif planned.guest.id not in created | dict.fromkeys(silent):
+                elif planned.guest.id not in created and _heard_out(
+                    job, planned, silent
+                ):
                     missing.append(planned)
+            missing = _not_deleted(job, missing)
             if missing:
                 _create_all(job, missing, created, silent)
             if job.todo:
@@ -53,16 +61,48 @@ def _create_all(
     job: Job,
     missing: list[Planned],
     created: dict[str, str],
-    silent: set[str],
+    silent: dict[str, float],
 ) -> None:
-    claim = job.permit()
-
-    def one(planned: Planned) -> None:
+    def one(planned: Planned, claim: Claim) -> None:
         job.trying(
             planned, lambda: _create(job, planned, claim, created, silent)
         )
 
     job.together([partial(one, planned) for planned in missing])
+
+
+def _heard_out(job: Job, planned: Planned, silent: dict[str, float]) -> bool:
+    """Whether no POST of it can still be at work in Nova.
+
+    Where two must never run at once, one without an answer is never sent
+    again: only a person can tell.
+    """
+    since = silent.get(planned.guest.id)
+    if since is None:
+        return True
+    if job.run.clock.now() - since < NO_ANSWER_S:
+        return False
+    if planned.choice.duplicates:
+        return True
+    job.settle(
+        planned,
+        Result.FAILED,
+        "Nova never answered its POST and shows no new server",
+        code="no_answer",
+    )
+    return False
+
+
+def _not_deleted(job: Job, missing: list[Planned]) -> list[Planned]:
+    """Those whose owner still has the old server; nobody else is copied."""
+    if not missing:
+        return []
+    ids = [p.guest.id for p in missing]
+    there = job.run.patiently(lambda: job.cloud.guests(ids))
+    for planned in missing:
+        if planned.guest.id not in there:
+            job.settle(planned, Result.ALREADY, DELETED, code="deleted")
+    return [p for p in missing if p.guest.id in there]
 
 
 def _copies(job: Job) -> dict[str, Guest]:
@@ -91,7 +131,8 @@ def _look(job: Job, planned: Planned, copy: Guest, already: bool) -> None:
         job.settle(
             planned,
             Result.FAILED,
-            f"its new server is in ERROR: {copy.fault or 'no fault'}",
+            f"its new server is in ERROR: {copy.fault or 'no fault told'}; "
+            "delete that one, then resume",
             code="copy_error",
             new_id=copy.id,
         )
@@ -102,12 +143,11 @@ def _create(
     planned: Planned,
     claim: Claim,
     created: dict[str, str],
-    silent: set[str],
+    silent: dict[str, float],
 ) -> None:
     guest = planned.guest
     marks = {REPLACES: guest.id, INCIDENT: job.incident.id}
     try:
         created[guest.id] = job.cloud.recreate(guest, marks, claim)
     except NoAnswer:
-        # it may be on its way: only seeing its mark tells, so never again
-        silent.add(guest.id)
+        silent[guest.id] = job.run.clock.now()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.batch_step import BatchStep, Job
-from ha_actions.model import Planned, Requires, Result
+from ha_actions.model import Planned, Refusal, Requires, Result
+from ha_actions.steps.make_plan import MEMBERS_UNKNOWN
+from ha_actions.steps.recreate_servers import DELETED
 
 REQUIRES = Requires.PROOF
 DEADLINE_S = 2300
@@ -25,9 +27,18 @@ class RetireServers(BatchStep):
         copies = job.run.patiently(lambda: job.cloud.copies(job.incident.id))
         ids = [p.guest.id for p in job.todo]
         old = job.run.patiently(lambda: job.cloud.guests(ids))
+        held = job.run.record.part(job.incident.id, "refusal", Refusal)
+        if held is not None and held.code == MEMBERS_UNKNOWN:
+            job.settle_rest(
+                Result.REFUSED,
+                held.code,
+                "its pools are not known, so it is kept",
+            )
         for planned in job.todo:
             copy = copies.get(planned.guest.id)
-            if copy is None or copy.vm_state not in ("active", "stopped"):
+            if copy is None and planned.guest.id not in old:
+                job.settle(planned, Result.ALREADY, DELETED, code="deleted")
+            elif copy is None or copy.vm_state not in ("active", "stopped"):
                 job.settle(
                     planned,
                     Result.REFUSED,

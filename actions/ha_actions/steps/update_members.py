@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.batch_step import BatchStep, Job
+from ha_actions.errors import Transient
+from ha_actions.evacuation import copy_state
 from ha_actions.model import (
     Guest,
     Member,
@@ -14,6 +16,8 @@ from ha_actions.model import (
     Requires,
     Result,
 )
+from ha_actions.recovery_check import wanted_state
+from ha_actions.steps.recreate_servers import DELETED
 
 REQUIRES = Requires.VERDICT
 DEADLINE_S = 2300
@@ -41,12 +45,14 @@ class UpdateMembers(BatchStep):
             if cattle
             else {}
         )
-        pets = [p.guest.id for p in job.todo if not _is_cattle(p)]
-        here = (
-            job.run.patiently(lambda: job.cloud.guests(pets)) if pets else {}
-        )
-        self._restore(job, here)
-        for planned in cattle:
+        ids = [p.guest.id for p in job.todo]
+        here = job.run.patiently(lambda: job.cloud.guests(ids))
+        for planned in job.todo:
+            if planned.guest.id not in {**here, **copies}:
+                job.settle(planned, Result.ALREADY, DELETED, code="deleted")
+        members = self._members(job, job.policy.recovery.ready_s)
+        self._restore(job, here, members)
+        for planned in [p for p in job.todo if _is_cattle(p)]:
             copy = copies.get(planned.guest.id)
             if copy is None or not copy.ports:
                 job.settle(
@@ -59,8 +65,23 @@ class UpdateMembers(BatchStep):
             job.trying(planned, partial(_join, job, planned, copy))
         self._await_working(job, copies)
 
-    def _restore(self, job: Job, here: dict[str, Guest]) -> None:
-        """One change per load balancer: it locks as a whole."""
+    def _members(self, job: Job, for_s: float) -> list[Member]:
+        """Every member now; where nobody answers in time all have failed."""
+        try:
+            return job.run.patiently(job.cloud.members, for_s)
+        except Transient as error:
+            job.settle_rest(Result.FAILED, error.code, error.message)
+            return []
+
+    def _restore(
+        self, job: Job, here: dict[str, Guest], members: list[Member]
+    ) -> None:
+        """One change per load balancer: it locks as a whole.
+
+        What has its weight already is not asked for: a load balancer that
+        takes no change must not fail a guest that needs none.
+        """
+        weight_now = {m.id: m.weight for m in members}
         weights: dict[str, dict[str, int]] = {}
         for planned in [p for p in job.todo if not _is_cattle(p)]:
             now = here.get(planned.guest.id)
@@ -68,14 +89,17 @@ class UpdateMembers(BatchStep):
                 job.settle(
                     planned,
                     Result.REFUSED,
-                    "it is not back, so it stays drained",
+                    "it is not back",
                     code="not_back",
                 )
                 continue
             for m in planned.members:
-                weights.setdefault(m.lb, {})[m.id] = m.weight
+                if weight_now.get(m.id, m.weight) != m.weight:
+                    weights.setdefault(m.lb, {})[m.id] = m.weight
         for lb, wanted in weights.items():
-            in_lb = [p for p in job.todo if any(m.lb == lb for m in p.members)]
+            in_lb = [
+                p for p in job.todo if any(m.id in wanted for m in p.members)
+            ]
             if in_lb:
                 self._weigh(job, lb, wanted, in_lb)
 
@@ -102,7 +126,8 @@ class UpdateMembers(BatchStep):
             job.until, job.run.clock.now() + job.policy.recovery.ready_s
         )
         while job.todo:
-            members = job.run.patiently(job.cloud.members)
+            rest = max(0.0, until - job.run.clock.now())
+            members = self._members(job, rest)
             late = job.run.clock.now() >= until
             for planned in job.todo:
                 self._judge(job, planned, copies, members, late)
@@ -121,9 +146,15 @@ class UpdateMembers(BatchStep):
         pools = ", ".join(sorted({m.pool_name for m in planned.members}))
         working = [m for m in mine if m.status in WORKS and m.weight > 0]
         wanted = [m for m in planned.members if m.weight > 0]
-        stopped = planned.guest.vm_state in ("stopped", "suspended", "paused")
+        ends = copy_state if _is_cattle(planned) else wanted_state
+        stopped = ends(planned.guest) != "active"
         if mine and (len(working) >= len(wanted) or stopped):
-            job.settle(planned, Result.DONE, f"serves in {pools}")
+            what = f"serves in {pools}"
+            if not wanted:
+                what = f"weight 0 in {pools}, as before"
+            elif stopped:
+                what = f"its weight is back in {pools}; it is off, as before"
+            job.settle(planned, Result.DONE, what)
         elif late:
             what = ", ".join(sorted({m.status for m in mine})) or "missing"
             job.settle(

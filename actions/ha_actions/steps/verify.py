@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.model import Finding, Guest, Incident, Planned, Protection
-from ha_actions.policy import choose
-from ha_actions.prospects import prospects
+from ha_actions.errors import Transient
+from ha_actions.model import (
+    Finding,
+    Guest,
+    Incident,
+    Member,
+    Plan,
+    Planned,
+    Protection,
+    Refusal,
+)
 from ha_actions.recovery_check import check_guest
 from ha_actions.run import Run
 from ha_actions.steps.fence_host import VOIDS
-from ha_actions.steps.make_plan import earlier_guests
+from ha_actions.steps.make_plan import MEMBERS_UNKNOWN, earlier_guests
 
 DEADLINE_S = 650
 PLANS = 4
@@ -61,6 +69,20 @@ class Verify(HaAction):
         }
 
 
+def _pools_known_now(run: Run, incident: Incident) -> bool:
+    """Octavia did not answer the plan, and does now: plan for the pools."""
+    held = run.record.part(incident.id, "refusal", Refusal)
+    if held is None or held.code != MEMBERS_UNKNOWN:
+        return False
+    try:
+        run.patiently(run.cloud(incident).members, for_s=60)
+    except Transient:
+        return False
+    run.outside.ledger.delete(f"ha.incident.{incident.id}.refusal")
+    run.journal.note("check", incident.host, "Octavia answers again")
+    return True
+
+
 def _next(run: Run, incident: Incident, planned: dict[str, Planned]) -> str:
     voids = run.record.voids(incident.id)
     proven = run.record.proof(incident.id) is not None
@@ -68,21 +90,24 @@ def _next(run: Run, incident: Incident, planned: dict[str, Planned]) -> str:
         return "assess"
     if not proven or len(run.record.parts(incident.id, "plan.")) >= PLANS:
         return "close"
-    policy = run.policy(incident)
+    if _pools_known_now(run, incident):
+        return "plan"
     cloud = run.cloud(incident)
     left = run.patiently(lambda: cloud.guests_on(incident.host))
-    unseen = [g for g in left if g.id not in planned]
-    if not unseen:
-        return "close"
-    aggregates = run.patiently(cloud.aggregates)
-    landed = [
-        g
-        for g in unseen
-        if prospects(g, choose(g, policy, aggregates)).method is not None
-    ]
+    seen = planned.keys() | _left_alone(run, incident)
+    # also those that cannot be brought back: the report must name them
+    landed = [g for g in left if g.id not in seen]
     for guest in landed:
         run.journal.note("check", guest.name, "landed after the plan was made")
     return "plan" if landed else "close"
+
+
+def _left_alone(run: Run, incident: Incident) -> set[str]:
+    plans = (
+        run.record.part(incident.id, part, Plan)
+        for part in run.record.parts(incident.id, "plan.")
+    )
+    return {one.guest for plan in plans if plan for one in plan.left_alone}
 
 
 def _look(
@@ -104,7 +129,12 @@ def _look(
         run.patiently(lambda: cloud.volume_states(volumes)) if volumes else {}
     )
     in_pools = any(p.members for p in planned.values())
-    members = run.patiently(cloud.members) if in_pools else []
+    members: list[Member] | None = []
+    if in_pools:
+        try:
+            members = run.patiently(cloud.members)
+        except Transient:
+            members = None
     return [
         finding
         for id, p in planned.items()

@@ -1,0 +1,60 @@
+# The commands that README names. Everything is installed into .venv, by the
+# versions of constraints.txt; nothing outside this folder is touched, but for
+# the lab's Debian packages (make lab).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+LAB = tests/lab/lab
+
+.PHONY: help install drill test lint types lab test-nova bench clean
+
+help:
+	@echo "make drill      a compute host dies in a simulated cloud; watch"
+	@echo "make test       unit tests, scenarios, the real engine"
+	@echo "make lint       ruff, yamllint, mypy, the workbook's lint"
+	@echo "make lab        a real OpenStack control plane on loopback"
+	@echo "make test-nova  a real Nova host dies in it, and its VMs come back"
+	@echo "make bench      the figures of docs/performance.md"
+
+install: $(READY)
+
+$(READY): setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[engine,test]'
+	@touch $(READY)
+
+drill: $(READY)
+	@$(BIN)/ha-pack drill
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -m 'not lab'
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/yamllint workbooks policy.example.yaml tests/scenarios
+	@$(BIN)/python -m ha_installer.lint
+
+types: $(READY)
+	@$(BIN)/mypy -p ha_actions -p ha_installer -p ha_alarms
+
+lab:
+	@$(LAB) up
+
+test-nova: $(READY)
+	@$(LAB) up
+	@$(BIN)/python -m pytest -q -m lab tests/lab; status=$$?; $(LAB) down; exit $$status
+
+bench: $(READY)
+	@$(BIN)/python -m ha_installer.bench
+
+clean:
+	rm -rf $(VENV) build *.egg-info
