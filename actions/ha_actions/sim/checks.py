@@ -93,9 +93,19 @@ def _ignored(e: Evidence) -> Iterable[str]:
             yield f"{c.subject} is ignored, and got {c.name}"
 
 
+def _rescue_cuts(e: Evidence) -> list[Change]:
+    """Cuts of incidents: the strike of a drill is the disaster itself."""
+    return [
+        c
+        for c in e.changes("cut")
+        if c.incident != f"drill-{c.host}"
+        or c.host not in e.policy.drill.hosts
+    ]
+
+
 def _fences(e: Evidence) -> Iterable[str]:
     first: dict[str, float] = {}
-    for c in e.changes("cut"):
+    for c in _rescue_cuts(e):
         first.setdefault(c.incident, c.at)
     times, limits = sorted(first.values()), e.policy.limits
     for at in times:
@@ -107,7 +117,7 @@ def _fences(e: Evidence) -> Iterable[str]:
 
 def _veto(e: Evidence) -> Iterable[str]:
     start = e.world.clock.start
-    for c in e.changes("cut"):
+    for c in _rescue_cuts(e):
         said = [
             entry["text"]
             for entry in e.trace

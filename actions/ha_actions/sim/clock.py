@@ -132,6 +132,9 @@ class TurnClock:
         self._push(self._now + max(0.0, seconds), me, me.token)
         self._switch(me)
 
+    def settle(self) -> None:
+        """Nothing to do: what is due runs before the next virtual thread."""
+
     def together(
         self, jobs: Sequence[Callable[[], T]], at_most: int
     ) -> list[T]:
@@ -283,6 +286,9 @@ class FreeClock:
 
     Several sleepers each move the time, so it runs faster than one of them
     would think; nothing depends on more than its own sleeps having passed.
+    While several executions run, ``pace`` (real seconds per virtual one)
+    keeps a waiting one from running away from one that the engine is busy
+    with.
     """
 
     def __init__(self, start: float = START) -> None:
@@ -291,6 +297,7 @@ class FreeClock:
         self._now = start
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._seq = 0
+        self.pace = 0.0
 
     def now(self) -> float:
         """Virtual seconds since the epoch."""
@@ -298,9 +305,15 @@ class FreeClock:
 
     def sleep(self, seconds: float) -> None:
         """Move the shared time on, apply what is due, let others run."""
+        if self.pace:
+            threading.Event().wait(seconds * self.pace)
         with self.lock:
             self.advance_to(self._now + max(0.0, seconds))
         os.sched_yield()
+
+    def settle(self) -> None:
+        """Apply what is due this moment."""
+        self.advance_to(self._now)
 
     def advance_to(self, when: float) -> None:
         """Move time to a moment, applying events in order on the way."""

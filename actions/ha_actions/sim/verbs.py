@@ -33,6 +33,7 @@ STEPS = (
     "verify",
     "close_incident",
     "find_unfinished",
+    "strike_host",
 )
 """The actions that a crash can be placed at, without their ``ha.``."""
 

@@ -152,6 +152,7 @@ class World:
 
     def after_change(self, number: int, name: str) -> None:
         """The call was done; the hook may kill or freeze the caller."""
+        self.clock.settle()
         if self.after is not None:
             self.after(number, name)
 

@@ -1,0 +1,67 @@
+"""The in-memory run and the real engine tell the same story.
+
+Compared is what happens to each subject, in order. Times are dropped, for
+the engine runs batches side by side in real threads. Which of several free
+hosts Nova's scheduler picks depends on that too, so it is not compared.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from ha_actions.sim.played import Played
+from ha_installer.engine import EmbeddedEngine
+from ha_installer.files import workbook_text
+from ha_installer.play_engine import play_on
+from stories import FILES, broken, played, scenario
+
+pytestmark = pytest.mark.engine
+
+CHOSEN = re.compile(r"\b(on|to) c\d+")
+IDS = re.compile(
+    r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b"
+)
+READ = re.compile(r"read Off \d+ times over \d+ s")
+CRASHES = "crash-"
+
+
+@pytest.fixture(scope="session")
+def loaded(engine: EmbeddedEngine) -> EmbeddedEngine:
+    """The engine with the shipped workbook."""
+    engine.load(workbook_text())
+    return engine
+
+
+def _playable(file: Path) -> bool:
+    """A killed executor needs a process of its own: only in memory."""
+    return not any(
+        act.verb.startswith(CRASHES) for act in scenario(file).script
+    )
+
+
+def story(run: Played) -> dict[str, list[str]]:
+    """Subject -> what happened to it, in order, without times."""
+    told: dict[str, list[str]] = {}
+    for entry in run.trace:
+        text = CHOSEN.sub(r"\1 a host", entry["text"])
+        text = READ.sub("read Off", IDS.sub("ID", text))
+        # a start that is dismissed is another execution's story
+        other = entry["kind"] == "dismissal"
+        subject = entry["subject"] + (" dismissals" if other else "")
+        told.setdefault(subject, []).append(f"{entry['kind']}: {text}")
+    return told
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if _playable(f)], ids=lambda f: f.stem
+)
+def test_same_story(loaded: EmbeddedEngine, file: Path) -> None:
+    told = scenario(file)
+    real = play_on(loaded, told)
+    assert broken(real) == []
+    if not told.engine_only:
+        memory = played(told)
+        assert story(real) == story(memory)
+        assert real.ending() == memory.ending()
