@@ -1,0 +1,122 @@
+"""`ha-pack check fences`: before the night it matters. Nothing is cut."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ha_actions import fence_file, fence_health, policy
+from ha_actions.clock import SystemClock
+from ha_actions.codec import from_json, to_json
+from ha_actions.errors import BadInput
+from ha_actions.executor_file import DEFAULT_PATH, VARIABLE, ExecutorFile
+from ha_actions.ports import Clock, Fence
+from ha_actions.settings import Fencing
+
+from ha_installer import clouds, tables
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `check fences`."""
+    verbs = parser.add_subparsers(dest="sub", metavar="WHAT", required=True)
+    help_ = "ask every host's devices, without a cut; 1 if one would fail"
+    one = verbs.add_parser("fences", help=help_, description=help_)
+    one.add_argument(
+        "--executor-file", metavar="FILE", help="else the usual place"
+    )
+    one.add_argument(
+        "--host",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="this host only; needed for hosts that only a pattern names",
+    )
+    one.add_argument(
+        "--cloud",
+        metavar="NAME",
+        help="all hosts of this cloud of clouds.yaml, and its policy",
+    )
+    one.set_defaults(run=fences)
+
+
+def fences(options: argparse.Namespace) -> int:
+    """The table of devices; 1 if a host could not be fenced tonight."""
+    where = Path(
+        options.executor_file or os.environ.get(VARIABLE) or DEFAULT_PATH
+    )
+    path = from_json(
+        ExecutorFile, fence_file.read_yaml(where), str(where)
+    ).fences
+    if not path:
+        raise BadInput("no_fences", f"{where} names no fence file.")
+    clock = SystemClock()
+    rules = _rules(options.cloud)
+    known = _devices(path, _hosts(options, path), clock)
+    found = fence_health.look_over(known, clock)
+    bad = fence_health.unfenceable(known, found, rules.accept, rules.devices)
+    if options.json:
+        value = {"devices": to_json(found), "unfenceable": bad}
+        json.dump(value, sys.stdout, indent=2)
+        print()
+    else:
+        print(_table(found) if found else "no device")
+        for host, why in bad.items():
+            print(f"{host} could not be fenced tonight: {why}")
+    return int(bool(bad) or not known)
+
+
+def _rules(cloud: str | None) -> Fencing:
+    """The policy in force, if a cloud is asked; else the defaults."""
+    if not cloud:
+        return Fencing()
+    return policy.load(clouds.site(cloud).record.policy_text()).fencing
+
+
+def _hosts(options: argparse.Namespace, path: str) -> list[str]:
+    if options.host:
+        return list(dict.fromkeys(options.host))
+    named = fence_file.hosts_of(path)
+    if options.cloud:
+        there = clouds.site(options.cloud).cloud().hosts()
+        named = [h.name for h in there]
+    if not named:
+        raise BadInput(
+            "no_hosts",
+            f"{path} names hosts by patterns alone; say --host or --cloud.",
+        )
+    return named
+
+
+def _devices(
+    path: str, hosts: Sequence[str], clock: Clock
+) -> dict[str, Sequence[Fence]]:
+    return {host: fence_file.fences_of(path, clock, host) for host in hosts}
+
+
+def _table(found: Sequence[fence_health.Health]) -> str:
+    rows = [
+        (
+            h.host,
+            h.device,
+            h.evidence,
+            "ok" if h.ok else "BAD",
+            h.power or "-",
+            _day(h.certificate_until),
+            f"{h.seconds:.1f}",
+            h.detail or h.identity,
+        )
+        for h in found
+    ]
+    head = ("host", "device", "evidence", "", "power", "cert until", "s", "")
+    return tables.table(head, rows)
+
+
+def _day(at: float | None) -> str:
+    if at is None:
+        return "-"
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d")

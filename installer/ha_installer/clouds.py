@@ -1,0 +1,176 @@
+"""A real cloud as the operator's shell sees it: its Mistral and its Nova."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.clock import SystemClock
+from ha_actions.errors import BadInput, HaError, Refused
+from ha_actions.incidents import Record
+from ha_actions.ledger import MistralLedger
+from ha_actions.ports import Clock, Cloud, Ledger
+
+ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED"})
+
+
+class MistralApi:
+    """Executions by Mistral's REST API.
+
+    :param api: a keystoneauth adapter made with ``raise_exc=False``.
+    """
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+
+    def start(self, workflow: str, inputs: Mapping[str, Any]) -> str:
+        """POST an execution; its id.
+
+        :raises Refused: Mistral does not let us.
+        :raises BadInput: it does not know the workflow, or did not answer.
+        """
+        body = {"workflow_name": workflow, "input": dict(inputs)}
+        return str(self._call("POST", "/executions", json=body)["id"])
+
+    def execution(self, id: str) -> tuple[str, dict[str, Any], str]:
+        """State, output and info of an execution."""
+        found = self._call("GET", f"/executions/{id}")
+        output = found.get("output") or {}
+        if isinstance(output, str):
+            output = json.loads(output)
+        return str(found["state"]), output, str(found.get("state_info") or "")
+
+    def tasks(self, id: str) -> list[tuple[str, str]]:
+        """(name, state) of its tasks and of those below it, oldest first."""
+        below = self._call(
+            "GET",
+            "/executions",
+            params={"root_execution_id": id, "fields": "id"},
+        )
+        ids = [id, *(str(e["id"]) for e in below.get("executions", []))]
+        found = [
+            (str(t.get("created_at", "")), str(t["name"]), str(t["state"]))
+            for one in dict.fromkeys(ids)
+            for t in self._call("GET", f"/executions/{one}/tasks").get(
+                "tasks", []
+            )
+        ]
+        return [(name, state) for _, name, state in sorted(found)]
+
+    def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        import requests
+        from keystoneauth1 import exceptions as auth_errors
+
+        try:
+            answer = getattr(self._api, method.lower())(path, **more)
+        except (
+            requests.RequestException,
+            auth_errors.ClientException,
+        ) as error:
+            raise BadInput(
+                "unreachable",
+                f"Mistral did not answer {method} {path} "
+                f"({type(error).__name__}); check the cloud's name, your "
+                "credentials and the network.",
+            ) from error
+        if answer.status_code in (401, 403):
+            raise Refused(
+                "forbidden",
+                f"Mistral does not allow {method} {path} "
+                f"({answer.status_code}); use the operator's own project.",
+            )
+        if answer.status_code >= 400:
+            raise BadInput(
+                "mistral",
+                f"Mistral answers {answer.status_code} to {method} {path}: "
+                f"{_fault(answer)}",
+            )
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+def _fault(answer: Any) -> str:
+    try:
+        return str(answer.json().get("faultstring", ""))[:300]
+    except (ValueError, AttributeError):
+        return "no reason given"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One cloud of ``clouds.yaml``; nothing is called before it is used."""
+
+    name: str
+    clock: Clock
+    ledger: Ledger
+    mistral: MistralApi
+
+    @property
+    def record(self) -> Record:
+        """The ledger's entries, by what they mean."""
+        return Record(self.ledger, self.clock)
+
+    def cloud(self, request_id: str = "") -> Cloud:
+        """Its Nova and the others."""
+        from ha_actions.executor_file import cloud_of
+
+        return cloud_of(self.name, self.clock)(request_id)
+
+
+def site(name: str | None) -> Site:
+    """The cloud of that name; else of ``$OS_CLOUD``.
+
+    :raises BadInput: no name, or ``clouds.yaml`` has no such cloud.
+    """
+    name = name or os.environ.get("OS_CLOUD", "")
+    if not name:
+        raise BadInput(
+            "no_cloud",
+            "Say which cloud: --cloud NAME (of clouds.yaml), or OS_CLOUD.",
+        )
+    adapter = _adapter(name)
+    return Site(
+        name=name,
+        clock=SystemClock(),
+        ledger=MistralLedger(adapter),
+        mistral=MistralApi(adapter),
+    )
+
+
+def _adapter(name: str) -> Any:
+    import openstack
+    from keystoneauth1 import adapter
+    from openstack import exceptions
+
+    try:
+        config = openstack.config.OpenStackConfig(
+            app_name="mistral-ha-pack"
+        ).get_one(cloud=name)
+        session = config.get_session()
+    except exceptions.SDKException as error:
+        raise BadInput(
+            "no_cloud",
+            f"clouds.yaml has no usable cloud {name!r} ({error}).",
+        ) from error
+    return adapter.Adapter(
+        session,
+        service_type="workflow",
+        interface=config.get_interface("workflow"),
+        region_name=config.get_region_name("workflow"),
+        endpoint_override=config.get_endpoint("workflow"),
+        raise_exc=False,
+        # A repeated POST could take its own first answer for another's.
+        connect_retries=0,
+    )
+
+
+def reachable(one: Site) -> bool:
+    """Whether its Mistral answers at all."""
+    try:
+        one.ledger.read("ha.policy")
+    except HaError:
+        return False
+    return True

@@ -1,0 +1,186 @@
+"""`ha-pack drill`: rehearse a host's death, simulated or for real."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from typing import Any
+
+from ha_actions.codec import to_json
+from ha_actions.errors import BadInput
+
+from ha_installer import files, html, tables
+from ha_installer.progress import progress
+from ha_installer.story import Lane, Story
+
+HEADINGS = ("guest", "protection", "what was done", "now on", "after", "why")
+COLOUR = {"back": "32", "alone": "2", "person": "33", "bad": "1;31"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's own options."""
+    parser.add_argument(
+        "--report",
+        metavar="PATH",
+        default="drill-report.html",
+        help="where the HTML report goes (default: %(default)s)",
+    )
+    real = parser.add_argument_group(
+        "on a real cloud (a dry run, unless --act)"
+    )
+    real.add_argument("--host", metavar="NAME", help="the host to rehearse on")
+    real.add_argument(
+        "--cloud", metavar="CLOUD", help="a cloud of clouds.yaml"
+    )
+    real.add_argument(
+        "--act",
+        action="store_true",
+        help="really cut its power; the host must be listed in drill.hosts",
+    )
+    real.add_argument("--reason", default="drill", help="why, for the record")
+    real.add_argument(
+        "--yes-cut",
+        metavar="NAME",
+        help="the host's name again, where nobody can type it",
+    )
+    real.add_argument(
+        "--embedded",
+        action="store_true",
+        help="on an engine in this process: for when Mistral is down",
+    )
+    real.add_argument(
+        "--executor-file",
+        metavar="FILE",
+        help="with --embedded: how to reach the world",
+    )
+    real.add_argument(
+        "--policy",
+        metavar="FILE",
+        help="with --embedded and no Mistral: the policy",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Rehearse; 0 if every guest got what its policy says, else 1.
+
+    :raises BadInput: an option, the host or the cloud is wrong.
+    :raises Refused: the host may not be cut.
+    """
+    if bool(options.host) != bool(options.cloud):
+        raise BadInput(
+            "usage",
+            "A drill on a real cloud needs both --host NAME and --cloud "
+            "CLOUD; without both it is a rehearsal in a simulated cloud.",
+        )
+    if options.host:
+        from ha_installer import drill_cloud
+
+        return drill_cloud.run(options)
+    if options.act or options.embedded:
+        raise BadInput(
+            "usage",
+            "--act and --embedded are for a drill on a real cloud; name it "
+            "with --host NAME --cloud CLOUD.",
+        )
+    return _rehearse(options)
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    from ha_installer import drill
+
+    what = drill.scenario()
+    host = drill.dying_host(what)
+    promises = drill.foretell(what, host)
+    returning = sum(p.comes_back for p in promises.values())
+    if not options.json:
+        guests, hosts = len(what.world.guests), len(what.world.hosts)
+        print(
+            f"A simulated cloud of {hosts} hosts and {guests} guests, the "
+            f"real Mistral engine. Host {host} will die with "
+            f"{len(promises)} guests on it."
+        )
+    title = f"host {host} dies"
+    with progress(title, returning, quiet=options.json) as show:
+        played = drill.play(what, show)
+    told = drill.tell(what, played, promises)
+    took = time.monotonic() - began
+    return show_story(told, options, took)
+
+
+def show_story(told: Story, options: argparse.Namespace, took: float) -> int:
+    """The table, the report, the ending; and the exit status."""
+    files.write(options.report, html.render(told), "report")
+    if options.json:
+        print(json.dumps(as_json(told), indent=2))
+    else:
+        print()
+        print_story(told)
+        print(f"The report is {options.report}; all of it took {took:.1f} s.")
+    return 0 if told.kept else 1
+
+
+def as_json(told: Story) -> dict[str, Any]:
+    """``{kept, report, guests: {name: {kept, host, foretold}}, checks}``."""
+    return {
+        "kept": told.kept,
+        "report": to_json(told.report),
+        "guests": {
+            lane.row.name: {
+                "kept": lane.kept,
+                "host": lane.host,
+                "foretold": lane.promise.sentence if lane.promise else None,
+            }
+            for lane in told.lanes
+        },
+        "checks": [dict(check) for check in told.checks],
+    }
+
+
+def print_story(told: Story) -> None:
+    """The table of guests, the checks, and the ending."""
+    colours = tables.coloured(sys.stdout)
+    if told.lanes:
+        print(
+            tables.table(
+                HEADINGS,
+                [_row(lane, told) for lane in told.lanes],
+                colours=[COLOUR[lane.mark] for lane in told.lanes]
+                if colours
+                else (),
+            )
+        )
+        print()
+    for check in told.checks:
+        print(tables.check_line(check, colours))
+    for lane in told.lanes:
+        if not lane.foretold and lane.promise:
+            print(
+                f"{lane.row.name}: foretold {lane.promise.code}, got "
+                f"{lane.row.outcome}"
+            )
+    if told.checks:
+        print()
+    what = told.report
+    print(f"Incident {what.incident.id} {what.state}: {what.reason}.")
+
+
+def _row(lane: Lane, told: Story) -> tuple[str, ...]:
+    row = lane.row
+    dead = told.report.proof and lane.host == told.report.incident.host
+    return (
+        row.name,
+        str(row.protection),
+        lane.deeds,
+        f"{lane.host} (dead)" if dead else lane.host,
+        tables.seconds(row.seconds) if lane.bars else "-",
+        _short(lane.why),
+    )
+
+
+def _short(why: str) -> str:
+    """The first clause; the HTML report has it all."""
+    return re.sub(r" \([^)]*\)", "", why).partition(";")[0].rstrip(".")

@@ -1,0 +1,134 @@
+"""nova.virt.guests_on_disk: a hypervisor made of one file, whose guests
+outlive nova-compute.
+
+Nova's own fake driver keeps guests in memory, so killing nova-compute would
+kill them too. Here they are in `state_path/guests.json`: {server id: {name,
+domain, state, resources}}. One server id RUNNING in the files of two hosts is
+a split brain that a test can see. The power switch of the host (rig/hosts.py)
+edits the file only while nova-compute is dead.
+
+Two knobs, files in state_path: `spawn_delay` (seconds), `spawn_fail` (`*` or
+server ids).
+"""
+
+import functools
+import json
+import os
+import threading
+import time
+
+import nova.conf
+from nova import exception
+from nova.virt import fake
+from oslo_log import log as logging
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# The driver calls after which the set of guests, or the power of one, may be
+# another.
+CHANGING = (
+    "spawn",
+    "destroy",
+    "power_on",
+    "power_off",
+    "reboot",
+    "unrescue",
+    "finish_migration",
+    "finish_revert_migration",
+    "post_live_migration_at_destination",
+)
+
+
+class DiskDriver(fake.FakeDriverWithoutFakeNodes):
+    """The fake driver with a stable node (state_path/compute_id) and guests on
+    disk.
+    """
+
+    vcpus = 256
+    memory_mb = 1024 * 1024
+    local_gb = 10000
+
+    def __init__(self, virtapi, read_only=False):
+        super().__init__(virtapi, read_only)
+        self._path = os.path.join(CONF.state_path, "guests.json")
+        self._writing = threading.Lock()
+        # server id -> {name, resources}: what FakeInstance has no place for
+        self._facts = {}
+
+    def init_host(self, host):
+        """Find the guests of the time before."""
+        super().init_host(host)
+        for uuid, guest in json.loads(
+            self._read("guests.json") or "{}"
+        ).items():
+            self.instances[uuid] = fake.FakeInstance(
+                guest["domain"], guest["state"], uuid
+            )
+            self._facts[uuid] = {
+                "name": guest["name"],
+                "resources": guest["resources"],
+            }
+            self.resources.claim(**guest["resources"])
+        LOG.info("%d guests found on this host", len(self.instances))
+
+    def spawn(self, context, instance, *args, **kwargs):
+        """As the fake driver does, after the knobs had their say."""
+        time.sleep(float(self._read("spawn_delay") or 0))
+        failing = self._read("spawn_fail")
+        if failing == "*" or instance.uuid in failing:
+            raise exception.InternalError(
+                "the lab was told to fail this spawn"
+            )
+        flavor = instance.flavor
+        size = {
+            "vcpus": flavor.vcpus,
+            "mem": flavor.memory_mb,
+            "disk": flavor.root_gb,
+        }
+        self._facts[instance.uuid] = {
+            "name": instance.display_name,
+            "resources": size,
+        }
+        super().spawn(context, instance, *args, **kwargs)
+
+    def _read(self, name):
+        try:
+            with open(os.path.join(CONF.state_path, name)) as source:
+                return source.read().strip()
+        except FileNotFoundError:
+            return ""
+
+    def _save(self):
+        with self._writing:
+            guests = {}
+            for uuid, guest in list(self.instances.items()):
+                facts = self._facts.get(
+                    uuid, {"name": guest.name, "resources": {}}
+                )
+                guests[uuid] = {
+                    "domain": guest.name,
+                    "state": guest.state,
+                    **facts,
+                }
+            temporary = self._path + ".new"
+            with open(temporary, "w") as target:
+                json.dump(guests, target)
+            os.replace(temporary, self._path)
+
+
+def _then_save(name):
+    plain = getattr(DiskDriver, name)
+
+    @functools.wraps(plain)
+    def method(self, *args, **kwargs):
+        try:
+            return plain(self, *args, **kwargs)
+        finally:
+            self._save()
+
+    return method
+
+
+for _name in CHANGING:
+    setattr(DiskDriver, _name, _then_save(_name))

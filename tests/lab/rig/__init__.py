@@ -1,0 +1,3 @@
+"""The rig: builds, starts, watches and stops the lab. Standard library only,
+so it runs before any venv exists.
+"""

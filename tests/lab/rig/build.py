@@ -1,0 +1,169 @@
+"""Installs what the lab runs on: four Debian packages and one venv. A second
+build does nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from rig import settings
+from rig.errors import LabError
+from rig.progress import say
+
+DEBIAN = {
+    "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
+    "mariadb-server-core": "/usr/sbin/mariadbd",
+    "mariadb-client-core": "/usr/bin/mariadb",
+    "memcached": "/usr/bin/memcached",
+    "erlang-base": "/usr/bin/epmd",
+}
+STAMP = settings.VENV / "lab-requirements.sha256"
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def build() -> None:
+    """Both installs side by side: one waits for the disk, the other for the
+    network.
+    """
+    settings.STATE.mkdir(parents=True, exist_ok=True)
+    settings.LOG.mkdir(parents=True, exist_ok=True)
+    failures: list[LabError] = []
+
+    def attempt() -> None:
+        try:
+            packages()
+        except LabError as error:
+            failures.append(error)
+
+    beside = threading.Thread(target=attempt)
+    beside.start()
+    try:
+        venv()
+    finally:
+        beside.join()
+    if failures:
+        raise failures[0]
+
+
+def packages() -> None:
+    """Install the missing Debian packages (root), or say in one sentence which
+    are missing.
+    """
+    missing = [
+        name for name, file in DEBIAN.items() if not Path(file).exists()
+    ]
+    if not missing:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise LabError(
+            f"Install these Debian packages first: {' '.join(missing)}."
+        )
+    say(f"installing {', '.join(missing)}")
+    made_policy = not POLICY.exists()
+    if made_policy:
+        # Debian starts a daemon when it is installed; ours are private, and
+        # the system's must not run because of us.
+        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        POLICY.chmod(0o755)
+    try:
+        install = [
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            *missing,
+        ]
+        if _logged(install, "apt"):
+            _logged(["apt-get", "update", "-q"], "apt")
+            if _logged(install, "apt"):
+                raise LabError(
+                    f"apt-get could not install {' '.join(missing)}: "
+                    "see `lab logs apt`."
+                )
+    finally:
+        if made_policy:
+            POLICY.unlink(missing_ok=True)
+    say("Debian packages installed")
+
+
+def venv() -> None:
+    """One venv for every service, the emulator and the tests; made again when
+    requirements.txt is another.
+    """
+    wanted = hashlib.sha256(settings.REQUIREMENTS.read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    say("making the venv")
+    shutil.rmtree(settings.VENV, ignore_errors=True)
+    uv = _uv()
+    python = str(settings.BIN / "python")
+    if uv:
+        _must(
+            [uv, "venv", "-q", "--python", sys.executable, str(settings.VENV)]
+        )
+        install = [
+            uv,
+            "pip",
+            "install",
+            "-q",
+            "--python",
+            python,
+            "--compile-bytecode",
+        ]
+    else:
+        _must([sys.executable, "-m", "venv", str(settings.VENV)])
+        install = [python, "-m", "pip", "install", "-q"]
+    _must([*install, "-r", str(settings.REQUIREMENTS)])
+    STAMP.write_text(wanted)
+    say("venv made")
+
+
+def _uv() -> str | None:
+    """uv from the path or, by pip, in a small venv of its own; None when it
+    cannot be had: pip does it then.
+    """
+    found = shutil.which("uv")
+    if found:
+        return found
+    home = settings.STATE / "uv"
+    if not (home / "bin" / "uv").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        _must([sys.executable, "-m", "venv", str(home)])
+        if _logged(
+            [str(home / "bin" / "python"), "-m", "pip", "install", "-q", "uv"],
+            "venv",
+        ):
+            say("uv could not be had; pip will take a few minutes longer")
+            return None
+    return str(home / "bin" / "uv")
+
+
+def _must(argv: list[str]) -> None:
+    if _logged(argv, "venv"):
+        raise LabError(
+            f"`{Path(argv[0]).name} {argv[1]}` failed: see `lab logs venv`."
+        )
+
+
+def _logged(argv: list[str], log: str) -> int:
+    """Run with its output in log/LOG.out; returns the exit code."""
+    env = os.environ | {
+        "DEBIAN_FRONTEND": "noninteractive",
+        "TMPDIR": tempfile.gettempdir(),
+    }
+    with (settings.LOG / f"{log}.out").open("ab") as out:
+        return subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=env,
+        ).returncode

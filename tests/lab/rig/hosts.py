@@ -1,0 +1,160 @@
+"""The three hosts: their power, their guests, their BMC's mood.
+
+A host is a folder (state_path of its nova-compute) and that process. Its truth
+is in three small files: `power` (On or Off), `guests.json` (written by the
+virt driver) and `bmc.json` (what its BMC gets wrong). Guarantee: `power` reads
+Off only after nova-compute is gone and no guest of the host runs any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rig import process, settings
+from rig.errors import LabError
+
+# Nova's numbers for a guest's power: the ones that matter here.
+RUNNING, PAUSED, OFF = 1, 3, 4
+
+# What each mood of a BMC means, as faults of the emulator (plugins/bmc.py
+# reads them at each request).
+MOODS: dict[str, dict[str, Any]] = {
+    "ok": {},
+    "dead": {"drop": True},
+    "lies": {"lie": True},
+    "slow": {"latency": 1.0, "off_delay": 6.0, "on_delay": 6.0},
+    "deaf": {"ignore": True},
+    "silent": {"latency": 60.0},
+    "refuses": {"refuse": 403},
+}
+
+
+def compute_name(host: str) -> str:
+    """The service that is this host."""
+    return f"compute-{host}"
+
+
+def known(host: str) -> str:
+    """The host's name, or LabError when the lab has no such host."""
+    if host not in settings.HOSTS:
+        raise LabError(
+            f"There is no host {host!r}; "
+            f"the lab has {', '.join(settings.HOSTS)}."
+        )
+    return host
+
+
+def power(host: str) -> str:
+    """The truth: "On" or "Off"."""
+    try:
+        return (settings.host_dir(known(host)) / "power").read_text().strip()
+    except FileNotFoundError:
+        return "On"
+
+
+def mark_on(host: str) -> None:
+    """Only the note: its nova-compute is started by the caller."""
+    _write(host, "power", "On")
+
+
+def kill(host: str) -> bool:
+    """SIGKILL nova-compute; the guests run on, as after a crashed agent. True
+    when it ran.
+    """
+    return process.stop(compute_name(known(host)), grace=0)
+
+
+def cut(host: str) -> None:
+    """Take the power away: nova-compute dies, then every guest stops, then
+    `power` says Off. Again: no effect.
+    """
+    with _one_at_a_time(host):
+        kill(host)
+        # Their disks stay where they are, so they stay known, as on a real
+        # hypervisor after a power cut.
+        guests = {
+            uuid: guest | {"state": OFF}
+            for uuid, guest in guests_on(host).items()
+        }
+        _write(host, "guests.json", json.dumps(guests))
+        _write(host, "power", "Off")
+
+
+def energise(host: str) -> None:
+    """Power on and start nova-compute. Its guests stay off until Nova starts
+    or destroys them.
+    """
+    from rig.services import nova
+
+    with _one_at_a_time(host):
+        mark_on(host)
+        service = nova.compute(known(host))
+        process.start(service.name, service.argv, service.env)
+
+
+def guests_on(host: str) -> dict[str, dict[str, Any]]:
+    """All guests that the host's hypervisor knows, by server id, running or
+    not.
+    """
+    try:
+        guests: dict[str, dict[str, Any]] = json.loads(
+            (settings.host_dir(known(host)) / "guests.json").read_text()
+        )
+    except FileNotFoundError:
+        return {}
+    return guests
+
+
+def guests_running(host: str) -> dict[str, str]:
+    """What really executes on the host: {server id: name}."""
+    return {
+        uuid: guest["name"]
+        for uuid, guest in guests_on(host).items()
+        if guest["state"] in (RUNNING, PAUSED)
+    }
+
+
+def faults(host: str) -> dict[str, Any]:
+    """What the host's BMC gets wrong now."""
+    try:
+        found: dict[str, Any] = json.loads(
+            (settings.host_dir(known(host)) / "bmc.json").read_text()
+        )
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def set_faults(host: str, wrong: dict[str, Any]) -> None:
+    """Make the BMC misbehave from the next request on; {} makes it well."""
+    _write(known(host), "bmc.json", json.dumps(wrong))
+
+
+def mood(host: str, name: str) -> None:
+    """One of MOODS by its name."""
+    if name not in MOODS:
+        raise LabError(
+            f"There is no BMC mood {name!r}; there are {', '.join(MOODS)}."
+        )
+    set_faults(host, MOODS[name])
+
+
+def _write(host: str, name: str, text: str) -> None:
+    folder = settings.host_dir(host)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{name}.rig"
+    temporary.write_text(text)
+    temporary.replace(folder / name)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(host: str) -> Iterator[None]:
+    folder = settings.host_dir(known(host))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

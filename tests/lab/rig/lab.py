@@ -1,0 +1,235 @@
+"""The lab as a whole: up, down, reset, status."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from rig import build, clouds, graph, hosts, process, services, settings
+from rig.errors import Hopeless, LabError
+from rig.progress import say
+from rig.readiness import must_be_up, ready
+from rig.rest import Cloud
+from rig.service import Service, Setup, listens
+from rig.waiting import cancelled, eventually
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One `lab` command that changes the lab at a time; the lock goes with the
+    process, however it ends.
+    """
+    if " " in str(settings.STATE):
+        raise LabError(
+            "The state folder's path holds a space, which MariaDB's "
+            "installer cannot take: set HA_LAB_DIR."
+        )
+    settings.STATE.mkdir(parents=True, exist_ok=True)
+    with (settings.STATE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(
+                "Another `lab` command is at work in this state folder: "
+                "wait for it or end it."
+            ) from None
+        yield
+
+
+def build_only() -> None:
+    """Install what is missing."""
+    with alone():
+        build.build()
+    say("everything is installed")
+
+
+def up() -> None:
+    """From whatever there is to a lab that is well: builds, makes the
+    databases once, starts, seeds, waits.
+    """
+    with alone():
+        build.build()
+        process.stop_strays()
+        if _made() != settings.fingerprint():
+            _forget()
+        check_ports()
+        _folders()
+        services.configure()
+        clouds.write()
+        setups = [] if settings.MADE.exists() else services.SETUPS
+        steps = [
+            graph.Step(setup.name, partial(_set_up, setup), setup.after)
+            for setup in setups
+        ]
+        steps += [
+            graph.Step(service.name, service.up, service.after)
+            for service in services.SERVICES
+        ]
+        steps.append(
+            graph.Step(
+                "hosts ready",
+                ready,
+                [service.name for service in services.SERVICES],
+            )
+        )
+        graph.run(steps)
+        settings.MADE.write_text(json.dumps(settings.fingerprint()))
+    say("the lab is up")
+
+
+def _made() -> Any:
+    try:
+        return json.loads(settings.MADE.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _forget() -> None:
+    """Half-made or outdated databases are worth nothing: begin anew."""
+    if settings.DATA.exists():
+        stop_all()
+        shutil.rmtree(settings.DATA)
+
+
+def _folders() -> None:
+    for folder in (
+        settings.DATA,
+        settings.ETC,
+        settings.LOG,
+        settings.RUN,
+        settings.HOSTS_DIR,
+        settings.DATA / "lock",
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+    (settings.DATA / "nova" / "instances").mkdir(parents=True, exist_ok=True)
+
+
+def _set_up(setup: Setup) -> None:
+    """Run a step of the first time; its output is in log/setup-NAME.out."""
+    if setup.call:
+        setup.call()
+    log = "setup-" + setup.name.replace(" ", "-")
+    for argv in setup.commands:
+        _one_shot(log, argv, process.environment(log, setup.env))
+
+
+def _one_shot(log: str, argv: Sequence[str], env: dict[str, str]) -> None:
+    with (settings.LOG / f"{log}.out").open("ab") as out:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=env,
+        )
+        while child.poll() is None:
+            if cancelled.wait(0.1):
+                child.kill()
+                child.wait()
+                return
+    if child.returncode:
+        raise Hopeless(
+            f"`{' '.join(argv[-2:])}` failed: see `lab logs {log}`."
+        )
+
+
+def check_ports() -> None:
+    """LabError when a port that a service still has to take is another
+    program's.
+    """
+    for service in services.SERVICES:
+        if process.running(service.name):
+            continue
+        for port in [service.port, *service.more_ports]:
+            if port and listens(port):
+                raise LabError(
+                    f"Port {port} ({service.name}) is taken by another "
+                    "program: stop it, or set HA_LAB_PORT_BASE."
+                )
+
+
+def down() -> None:
+    """Stop everything that the lab started, and nothing else."""
+    with alone():
+        stop_all()
+    say("the lab is down")
+
+
+def stop_all() -> None:
+    """Hosts first, so that none is asked for anything while the rest goes;
+    then what others lean on.
+    """
+    last = {"mariadb", "rabbitmq", "epmd", "memcached"}
+    names = process.recorded()
+    computes = [hosts.compute_name(host) for host in settings.HOSTS]
+    layers = [
+        [name for name in names if name in computes or name == "bmc"],
+        [
+            name
+            for name in names
+            if name not in computes and name != "bmc" and name not in last
+        ],
+        [name for name in names if name in last],
+    ]
+    by_name = {service.name: service for service in services.SERVICES}
+    for layer in layers:
+        graph.run(
+            [
+                graph.Step(
+                    f"{name} stopped", partial(_stop, by_name.get(name), name)
+                )
+                for name in layer
+            ]
+        )
+    process.stop_strays()
+
+
+def _stop(service: Service | None, name: str) -> None:
+    process.stop(name, service.grace if service else 5)
+
+
+def reset() -> None:
+    """No servers, every host up and enabled, every BMC well: what a test
+    starts from.
+    """
+    must_be_up()
+    with alone():
+        for host in settings.HOSTS:
+            hosts.mood(host, "ok")
+            if not process.running(hosts.compute_name(host)):
+                hosts.energise(host)
+        cloud = Cloud()
+        eventually(
+            "the deletion of all servers",
+            partial(_no_servers, cloud, set()),
+            120,
+        )
+        ready()
+        eventually(
+            "the end of all guests",
+            lambda: not any(hosts.guests_on(host) for host in settings.HOSTS),
+            90,
+        )
+    say("the lab is reset")
+
+
+def _no_servers(cloud: Cloud, asked: set[str]) -> bool:
+    servers = cloud(
+        "nova", "GET", "/servers/detail?all_tenants=1", microversion="2.94"
+    )["servers"]
+    for server in servers:
+        if (
+            server["id"] not in asked
+            and not cloud.ask(
+                "nova", "DELETE", f"/servers/{server['id']}"
+            ).status
+            >= 400
+        ):
+            asked.add(server["id"])
+    return not servers

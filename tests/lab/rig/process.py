@@ -1,0 +1,233 @@
+"""Starts and stops process groups, and touches none that is not the lab's.
+
+Guarantees: a service runs in a session of its own; its record (pid, start
+time, boot id) is on disk before start() returns; stop() signals only a group
+whose leader is the recorded process, or processes that carry the lab's mark in
+their environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rig import settings
+from rig.errors import LabError
+
+# Every process of the lab carries it, so that one whose record was lost (an
+# interrupted start) is still found.
+MARK = "HA_LAB_PROCESS"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One started leader. A pid alone proves nothing: pids are used again."""
+
+    pid: int
+    started: int
+    boot: str
+
+
+@dataclass(frozen=True)
+class Proc:
+    """A line of /proc that we need."""
+
+    pid: int
+    state: str
+    pgrp: int
+    started: int
+    rss_kib: int
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def look(pid: int) -> Proc | None:
+    """The process as it is now, or None; a zombie counts as gone."""
+    try:
+        raw = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = raw[raw.rindex(")") + 2 :].split()
+    if fields[0] in "ZX":
+        return None
+    rss = int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    return Proc(pid, fields[0], int(fields[2]), int(fields[19]), rss)
+
+
+def _all() -> list[Proc]:
+    found = (look(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return [proc for proc in found if proc]
+
+
+def _marked(pid: int, name: str | None = None) -> bool:
+    """Whether the process was started for this state folder (and this
+    service).
+    """
+    wanted = (
+        f"{MARK}={settings.STATE}:{name}"
+        if name
+        else f"{MARK}={settings.STATE}:"
+    )
+    try:
+        environ = (
+            Path(f"/proc/{pid}/environ")
+            .read_bytes()
+            .decode(errors="replace")
+            .split("\0")
+        )
+    except OSError:
+        return False
+    return any(
+        entry == wanted if name else entry.startswith(wanted)
+        for entry in environ
+    )
+
+
+def _file(name: str) -> Path:
+    return settings.RUN / f"{name}.json"
+
+
+def _record(name: str) -> Record | None:
+    try:
+        return Record(**json.loads(_file(name).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def members(name: str) -> list[Proc]:
+    """The living processes of a service, its leader first."""
+    record = _record(name)
+    if record is None or record.boot != _boot_id():
+        return []
+    leader = look(record.pid)
+    group = [proc for proc in _all() if proc.pgrp == record.pid]
+    if leader and leader.started == record.started:
+        return sorted(group, key=lambda proc: proc.pid != record.pid)
+    # The leader is gone: its number may be another program's by now, so each
+    # one has to carry the mark.
+    return [proc for proc in group if _marked(proc.pid, name)]
+
+
+def running(name: str) -> bool:
+    """Whether any process of the service lives."""
+    return bool(members(name))
+
+
+def start(
+    name: str,
+    argv: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Start a service in its own session; its output goes to log/NAME.out.
+    Already running: nothing happens.
+    """
+    if running(name):
+        return
+    settings.RUN.mkdir(parents=True, exist_ok=True)
+    settings.LOG.mkdir(parents=True, exist_ok=True)
+    with (settings.LOG / f"{name}.out").open("ab") as out:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment(name, env),
+            cwd=cwd or settings.STATE,
+            start_new_session=True,
+        )
+    proc = look(child.pid)
+    if proc is None:
+        raise LabError(
+            f"{name} ended as soon as it was started: see `lab logs {name}`."
+        )
+    record = Record(child.pid, proc.started, _boot_id())
+    temporary = _file(name).with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(record)))
+    temporary.replace(_file(name))
+
+
+def environment(
+    name: str, extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """What a process of the lab sees: the caller's environment less what could
+    lead it astray.
+    """
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("OS_", "PYTHON", "RABBITMQ_"))
+    }
+    kept |= {
+        "LC_ALL": "C.UTF-8",
+        "PATH": f"{settings.BIN}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+        "PYTHONPATH": f"{settings.PLUGINS}:{settings.HOME}",
+        "PYTHONWARNINGS": "ignore",
+        "HA_LAB_DIR": str(settings.STATE),
+        "HA_LAB_PORT_BASE": str(settings.BASE),
+        MARK: f"{settings.STATE}:{name}",
+    }
+    return kept | dict(extra or {})
+
+
+def _signal(name: str, number: int) -> None:
+    for proc in members(name):
+        try:
+            os.kill(proc.pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def stop(name: str, grace: float = 15.0) -> bool:
+    """End a service: TERM, then KILL after `grace` seconds (0: KILL at once).
+    True when something had to be ended.
+    """
+    was_running = running(name)
+    if grace:
+        _signal(name, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while running(name):
+        if time.monotonic() >= deadline:
+            _signal(name, signal.SIGKILL)
+        time.sleep(0.05)
+    _file(name).unlink(missing_ok=True)
+    return was_running
+
+
+def strays() -> list[int]:
+    """Processes of this lab whose service has no living record: what an
+    interrupted command left behind.
+    """
+    alive = [name for name in recorded() if running(name)]
+    own = os.getpid()
+    marked = [
+        proc.pid for proc in _all() if proc.pid != own and _marked(proc.pid)
+    ]
+    return [
+        pid for pid in marked if not any(_marked(pid, name) for name in alive)
+    ]
+
+
+def stop_strays() -> int:
+    """Kill what strays() finds; returns how many."""
+    ended = 0
+    for pid in strays():
+        try:
+            os.kill(pid, signal.SIGKILL)
+            ended += 1
+        except ProcessLookupError:
+            continue
+    return ended
+
+
+def recorded() -> list[str]:
+    """The names of all services that have a record."""
+    return sorted(path.stem for path in settings.RUN.glob("*.json"))

@@ -1,0 +1,112 @@
+"""Whether the lab is well: its hosts as tests need them, and each service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rig import hosts, process, services, settings
+from rig.errors import LabError
+from rig.rest import Cloud
+from rig.service import Service
+from rig.waiting import eventually
+
+
+def ready() -> None:
+    """Every host is up, enabled, not forced down and known to the scheduler;
+    every BMC is well.
+    """
+    for host in settings.HOSTS:
+        hosts.mood(host, "ok")
+    cloud, beats = Cloud(), dict[str, set[str]]()
+    eventually(
+        "all hosts being up and enabled", lambda: _settled(cloud, beats), 120
+    )
+
+
+def _settled(cloud: Cloud, beats: dict[str, set[str]]) -> bool:
+    """Whether all is well. `beats` keeps the heartbeats seen of each service.
+
+    Nova's "up" is not enough: it is also said of a record a few seconds old
+    whose service is still starting, or has just died. Three different
+    heartbeats are, as long as we change nothing ourselves (a change moves them
+    too).
+    """
+    rows = cloud.compute_services()
+    for row in rows:
+        if row["forced_down"] or row["status"] != "enabled":
+            # Refused (400) until the returned host has completed its
+            # evacuations: so it is asked again.
+            change = {"forced_down": False, "status": "enabled"}
+            cloud.ask(
+                "nova",
+                "PUT",
+                f"/os-services/{row['id']}",
+                change,
+                microversion="2.94",
+            )
+            beats.pop(row["id"], None)
+        elif row["state"] == "up":
+            beats.setdefault(row["id"], set()).add(row["updated_at"])
+    alive = [
+        row
+        for row in rows
+        if row["state"] == "up" and len(beats.get(row["id"], ())) >= 3
+    ]
+    computes = {
+        row["host"] for row in alive if row["binary"] == "nova-compute"
+    }
+    return (
+        len(alive) == len(rows)
+        and computes == set(settings.HOSTS)
+        and _schedulable(cloud)
+    )
+
+
+def _schedulable(cloud: Cloud) -> bool:
+    """Nova has mapped every host, and Placement knows what each has: a host is
+    up a second or two before that.
+    """
+    mapped = cloud("nova", "GET", "/os-hypervisors", microversion="2.94")[
+        "hypervisors"
+    ]
+    wanted = (
+        "resources=VCPU:1,MEMORY_MB:64,DISK_GB:1"
+        "&required=!COMPUTE_STATUS_DISABLED"
+    )
+    offers = cloud(
+        "placement",
+        "GET",
+        f"/allocation_candidates?{wanted}",
+        microversion="1.36",
+    )["provider_summaries"]
+    return min(len(mapped), len(offers)) >= len(settings.HOSTS)
+
+
+def must_be_up() -> None:
+    """LabError when the lab does not run."""
+    if not process.running("nova-api"):
+        raise LabError("The lab is not up: run `lab up`.")
+
+
+def status() -> list[dict[str, Any]]:
+    """One row a service: name, pid, memory of its group, port, healthy."""
+    rows = []
+    for service in services.SERVICES:
+        found = process.members(service.name)
+        rows.append(
+            {
+                "name": service.name,
+                "pid": found[0].pid if found else None,
+                "mib": sum(proc.rss_kib for proc in found) // 1024,
+                "port": service.port,
+                "healthy": bool(found) and _well(service),
+            }
+        )
+    return rows
+
+
+def _well(service: Service) -> bool:
+    try:
+        return service.healthy()
+    except (OSError, LabError):
+        return False

@@ -1,0 +1,53 @@
+"""All services of the lab. To grow it: write a module like these, add it here
+and its port to `settings.PORT_NAMES`.
+
+A module may have `configure()` (write its files; called at each start),
+`SETUPS` (done once, when the databases are made) and `SERVICES`.
+"""
+
+from __future__ import annotations
+
+from rig.service import Service, Setup
+from rig.services import (
+    bmc,
+    glance,
+    keystone,
+    mariadb,
+    memcached,
+    neutron,
+    nova,
+    placement,
+    rabbitmq,
+)
+
+MODULES = (
+    memcached,
+    mariadb,
+    rabbitmq,
+    keystone,
+    placement,
+    glance,
+    neutron,
+    nova,
+    bmc,
+)
+
+SERVICES: list[Service] = [
+    service for module in MODULES for service in module.SERVICES
+]
+SETUPS: list[Setup] = [
+    setup for module in MODULES for setup in getattr(module, "SETUPS", [])
+]
+
+
+def configure() -> None:
+    """Write every configuration file anew."""
+    for module in MODULES:
+        write = getattr(module, "configure", None)
+        if write:
+            write()
+
+
+def named(name: str) -> Service:
+    """The service of that name; KeyError when there is none."""
+    return {service.name: service for service in SERVICES}[name]

@@ -1,0 +1,223 @@
+"""Nova: one API, conductor and scheduler, and a nova-compute for each host."""
+
+from __future__ import annotations
+
+import shutil
+
+from rig import hosts, ini, settings
+from rig.rest import Cloud
+from rig.service import Service, Setup, nova_says_up
+from rig.uwsgi import api
+
+ETC = settings.ETC / "nova"
+CONF = ETC / "nova.conf"
+CELL0 = ETC / "cell0.conf"
+CONTROLLER = "ctl"
+
+# A killed host is seen down after five seconds instead of a minute; what Nova
+# does every half hour, it does each 30 s.
+TIMING = {
+    "report_interval": 1,
+    "service_down_time": 5,
+    "rpc_response_timeout": 30,
+    "running_deleted_instance_action": "reap",
+    "running_deleted_instance_poll_interval": 30,
+    "sync_power_state_interval": 30,
+    "update_resources_interval": 30,
+    "shelved_offload_time": 0,
+    # else the first round of each comes up to a minute late
+    "periodic_fuzzy_delay": 0,
+}
+
+# Room for any number of tiny servers: the lab is not about capacity.
+ROOM = {
+    "max_concurrent_builds": 0,
+    "cpu_allocation_ratio": 16,
+    "ram_allocation_ratio": 1.5,
+    "disk_allocation_ratio": 10,
+    "max_local_block_devices": 3,
+}
+
+
+def configure() -> None:
+    """nova.conf, one small file a host, and the API's paste file, which it
+    wants beside nova.conf.
+    """
+    ini.write(CONF, _nova_conf())
+    ini.write(
+        CELL0, {"database": {"connection": settings.db_url("nova_cell0")}}
+    )
+    for host in settings.HOSTS:
+        state = settings.host_dir(host)
+        state.mkdir(parents=True, exist_ok=True)
+        ini.write(
+            ETC / f"{host}.conf",
+            {"DEFAULT": {"host": host, "state_path": state}},
+        )
+    paste = settings.VENV / "etc" / "nova" / "api-paste.ini"
+    if paste.exists():
+        shutil.copyfile(paste, ETC / "api-paste.ini")
+
+
+def _nova_conf() -> ini.Config:
+    return {
+        "DEFAULT": {
+            "transport_url": settings.TRANSPORT_URL,
+            "state_path": settings.DATA / "nova",
+            "instances_path": settings.DATA / "nova" / "instances",
+            "host": CONTROLLER,
+            "my_ip": settings.LISTEN,
+            "use_cow_images": False,
+            "concurrency_backend": "auto",
+            "compute_driver": "guests_on_disk.DiskDriver",
+            **TIMING,
+            **ROOM,
+        },
+        "wsgi": {"api_paste_config": ETC / "api-paste.ini"},
+        "api": {"auth_strategy": "keystone"},
+        "api_database": {"connection": settings.db_url("nova_api")},
+        "database": {"connection": settings.db_url("nova")},
+        "quota": {"driver": "nova.quota.NoopQuotaDriver"},
+        "conductor": {"workers": 1},
+        # The scheduler maps new hosts by itself, which saves a nova-manage run
+        # at the first start.
+        "scheduler": {
+            "workers": 1,
+            "discover_hosts_in_cells_interval": 3,
+            "max_attempts": 3,
+        },
+        "filter_scheduler": {
+            "host_subset_size": 1,
+            "track_instance_changes": True,
+        },
+        "notifications": {
+            "notification_format": "both",
+            "notify_on_state_change": "vm_and_task_state",
+            "versioned_notifications_topics": "versioned_notifications",
+        },
+        "vnc": {"enabled": False},
+        "glance": {
+            "api_servers": settings.api_url("glance"),
+            "num_retries": 1,
+        },
+        "keystone_authtoken": ini.authtoken("nova"),
+        "service_user": ini.regional("nova")
+        | {"send_service_user_token": True},
+        "placement": ini.regional("nova"),
+        "neutron": ini.regional("nova") | {"service_metadata_proxy": False},
+        **ini.messaging(),
+    }
+
+
+def seed() -> None:
+    """A flavor `tiny`: 64 MiB, 1 vCPU, 1 GB."""
+    cloud = Cloud()
+    if any(
+        flavor["name"] == "tiny"
+        for flavor in cloud("nova", "GET", "/flavors")["flavors"]
+    ):
+        return
+    cloud(
+        "nova",
+        "POST",
+        "/flavors",
+        {"flavor": {"name": "tiny", "ram": 64, "vcpus": 1, "disk": 1}},
+    )
+
+
+def compute(host: str) -> Service:
+    """The nova-compute that is `host`."""
+    argv = [
+        str(settings.BIN / "python"),
+        str(settings.PLUGINS / "nova_compute.py"),
+    ]
+    argv += [f"--config-file={CONF}", f"--config-file={ETC / host}.conf"]
+    return Service(
+        name=hosts.compute_name(host),
+        argv=argv,
+        healthy=nova_says_up("nova-compute", host),
+        # A host that a test left forced down is never called up; lab.up()
+        # waits for the hosts by readiness.ready(), which lifts that.
+        started=lambda: True,
+        after=["rabbitmq", "keystone", "catalogue", "placement", "nova db"],
+        before_start=lambda: hosts.mark_on(host),
+        grace=0,  # a host that stops does not say goodbye
+    )
+
+
+def _manage(*words: str) -> list[str]:
+    return [str(settings.BIN / "nova-manage"), f"--config-file={CONF}", *words]
+
+
+SETUPS = [
+    Setup(
+        name="nova api db",
+        commands=[_manage("api_db", "sync")],
+        after=["mariadb"],
+    ),
+    Setup(
+        name="nova db",
+        commands=[_manage("db", "sync", "--local_cell")],
+        after=["mariadb"],
+    ),
+    Setup(
+        name="nova cell0 db",
+        commands=[
+            _manage(f"--config-file={CELL0}", "db", "sync", "--local_cell")
+        ],
+        after=["mariadb"],
+    ),
+    Setup(
+        name="nova cells",
+        commands=[
+            _manage(
+                "cell_v2",
+                "map_cell0",
+                f"--database_connection={settings.db_url('nova_cell0')}",
+            ),
+            _manage("cell_v2", "create_cell", "--name=cell1"),
+        ],
+        after=["nova api db"],
+    ),
+    Setup(name="flavor", call=seed, after=["nova-api", "catalogue"]),
+]
+
+# Keystone and its catalogue too: each of them logs in while it starts, and
+# ends when that is refused.
+_FIRST = [
+    "mariadb",
+    "memcached",
+    "rabbitmq",
+    "nova db",
+    "nova cell0 db",
+    "nova cells",
+    "keystone",
+    "catalogue",
+]
+
+
+def _daemon(name: str) -> Service:
+    return Service(
+        name=name,
+        argv=[str(settings.BIN / name), f"--config-file={CONF}"],
+        healthy=nova_says_up(name, CONTROLLER),
+        after=_FIRST,
+        grace=5,
+    )
+
+
+SERVICES = [
+    api(
+        "nova-api",
+        "counted_nova_api",
+        threads=16,
+        after=_FIRST,
+        env={
+            "OS_NOVA_CONFIG_DIR": str(ETC),
+            "HA_LAB_NOVA_CALLS": str(settings.NOVA_CALLS),
+        },
+    ),
+    _daemon("nova-conductor"),
+    _daemon("nova-scheduler"),
+    *[compute(host) for host in settings.HOSTS],
+]
