@@ -34,6 +34,8 @@ class Job:
         self.batch = run.batch(incident, batch)
         self.until = run.clock.now() + self.policy.recovery.deadline_s
         self._claim: Claim | None = None
+        self.taken_over = False
+        """Whether an earlier run of this batch ended in the middle."""
         kept = run.outcomes(incident, batch)
         self.outcomes = {
             id: o
@@ -55,12 +57,14 @@ class Job:
 
     def permit(self) -> Claim:
         """Leave to act now: claimed, armed, and the proof held up again."""
+        first = self._claim is None
         self._claim = self.run.permit(
             self.incident,
             self.host.aggregates,
             self._claim,
             self.batch.id,
         )
+        self.taken_over = self.taken_over or (first and self._claim.number > 1)
         self.run.check_requirement(
             self.incident, self.policy, self.cloud, self.batch.requires
         )

@@ -92,9 +92,11 @@ class OpenStackCloud:
         """
         return self._servers.guests_on(host)
 
-    def guests(self, ids: Iterable[str]) -> dict[str, Guest]:
+    def guests(
+        self, ids: Iterable[str], *, brief: bool = False
+    ) -> dict[str, Guest]:
         """These guests; a deleted one is missing."""
-        return self._servers.guests(ids)
+        return self._servers.guests(ids, brief=brief)
 
     def copies(self, incident: str) -> dict[str, Guest]:
         """Old guest id -> the server made in its place, by its tag."""

@@ -84,7 +84,9 @@ class Servers:
         ]
         return list(self._full(bodies, ports, lost).values())
 
-    def guests(self, ids: Iterable[str]) -> dict[str, Guest]:
+    def guests(
+        self, ids: Iterable[str], *, brief: bool = False
+    ) -> dict[str, Guest]:
         """These guests; a deleted one is missing.
 
         More than two are found by listing the hosts where they, or their
@@ -102,6 +104,8 @@ class Servers:
             if server is not None:
                 found[server["id"]] = server
         bodies = [found[one] for one in wanted if one in found]
+        if brief:
+            return {body["id"]: values.guest(body) for body in bodies}
         return self._full(bodies, {}, [body["id"] for body in bodies])
 
     def copies(self, incident: str) -> dict[str, Guest]:

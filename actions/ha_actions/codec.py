@@ -13,7 +13,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -46,7 +46,11 @@ def from_json(cls: type[T], data: Any, where: str) -> T:
     :param where: how messages name the document ("policy", "plan", ...).
     :raises BadInput: code ``malformed``.
     """
-    return typing.cast(T, _build(cls, data, where))
+    try:
+        return typing.cast(T, _maker(typing.cast(Any, cls))(data))
+    except _Wrong as wrong:
+        place = where + "".join(reversed(wrong.path))
+        raise BadInput("malformed", f"{place} {wrong.what}.") from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -66,124 +70,170 @@ def _names(cls: Any) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(cls))
 
 
+class _Wrong(Exception):
+    """What is wrong; the place is put together on the way up, innermost
+    first, so that reading a good document costs nothing for it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.path: list[str] = []
+
+
+_Make = Callable[[Any], Any]
+
+
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _build(hint: Any, data: Any, where: str) -> Any:
+def _maker(hint: Any) -> _Make:
+    """What reads a value of this type: made once for each type."""
     if hint is Any:
-        return data
+        return lambda data: data
     if dataclasses.is_dataclass(hint):
-        return _dataclass(typing.cast(type, hint), data, where)
+        return _dataclass(typing.cast(type, hint))
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        return _optional(hint, data, where)
+        return _optional(hint)
     if origin in (list, tuple):
-        return _sequence(hint, data, where)
+        return _sequence(hint)
     if origin is dict:
-        return _mapping(hint, data, where)
+        return _mapping(hint)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return _enum(hint, data, where)
-    return _scalar(hint, data, where)
+        return _enum(hint)
+    return functools.partial(_scalar, hint)
 
 
-def _dataclass(cls: type, data: Any, where: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise _bad(where, f"must be a mapping, not {_kind(data)}")
+def _dataclass(cls: type) -> _Make:
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    for key in data:
-        if key not in fields:
-            hint = nearest(str(key), fields)
-            raise _bad(where, f"has no key {str(key)!r}{hint}")
-    values = {}
-    for name, hint in _hints(cls).items():
-        if name in data and name in fields:
-            at = f"{where}: {name}"
-            values[name] = _build(hint, data[name], at)
-            _bounds(values[name], fields[name].metadata, at)
+    hints = typing.get_type_hints(cls)
+    makers: dict[str, tuple[_Make, Any]] = {}
     needed = [
         f.name
         for f in fields.values()
         if f.default is dataclasses.MISSING
         and f.default_factory is dataclasses.MISSING
-        and f.name not in values
     ]
-    if needed:
-        raise _bad(where, f"lacks the key {needed[0]!r}")
-    return cls(**values)
+
+    def make(data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise _Wrong(f"must be a mapping, not {_kind(data)}")
+        if not makers:  # not before: a class may hold itself
+            makers.update(
+                (n, (_maker(hints[n]), f.metadata)) for n, f in fields.items()
+            )
+        values = {}
+        for key, value in data.items():
+            if key not in makers:
+                hint = nearest(str(key), fields)
+                raise _Wrong(f"has no key {str(key)!r}{hint}")
+            maker, metadata = makers[key]
+            try:
+                values[key] = made = maker(value)
+                if metadata:
+                    _bounds(made, metadata)
+            except _Wrong as wrong:
+                wrong.path.append(f": {key}")
+                raise
+        for name in needed:
+            if name not in values:
+                raise _Wrong(f"lacks the key {name!r}")
+        return cls(**values)
+
+    return make
 
 
-def _optional(hint: Any, data: Any, where: str) -> Any:
-    if data is None:
-        return None
+def _optional(hint: Any) -> _Make:
     kinds = [a for a in typing.get_args(hint) if a is not type(None)]
     if len(kinds) > 1 or len(kinds) == len(typing.get_args(hint)):
         raise TypeError(f"the codec reads X or None, not {hint}")
-    return _build(kinds[0], data, where)
+    maker = _maker(kinds[0])
+    return lambda data: None if data is None else maker(data)
 
 
-def _sequence(hint: Any, data: Any, where: str) -> Any:
-    if not isinstance(data, (list, tuple)):
-        raise _bad(where, f"must be a list, not {_kind(data)}")
-    item = typing.get_args(hint)[0]
-    made = [_build(item, v, f"{where}[{i}]") for i, v in enumerate(data)]
-    return made if typing.get_origin(hint) is list else tuple(made)
+def _sequence(hint: Any) -> _Make:
+    maker = _maker(typing.get_args(hint)[0])
+    kind = list if typing.get_origin(hint) is list else tuple
+
+    def make(data: Any) -> Any:
+        if not isinstance(data, (list, tuple)):
+            raise _Wrong(f"must be a list, not {_kind(data)}")
+        made = []
+        for i, value in enumerate(data):
+            try:
+                made.append(maker(value))
+            except _Wrong as wrong:
+                wrong.path.append(f"[{i}]")
+                raise
+        return kind(made)
+
+    return make
 
 
-def _mapping(hint: Any, data: Any, where: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise _bad(where, f"must be a mapping, not {_kind(data)}")
-    of = typing.get_args(hint)[1]
-    made: dict[str, Any] = {}
-    for key, value in data.items():
-        if key is None or isinstance(key, (bool, tuple)):
-            raise _bad(where, f"has the key {key!r}; put it in quotes")
-        if str(key) in made:
-            raise _bad(where, f"has the key {str(key)!r} twice")
-        made[str(key)] = _build(of, value, f"{where}: {key}")
-    return made
+def _mapping(hint: Any) -> _Make:
+    maker = _maker(typing.get_args(hint)[1])
+
+    def make(data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise _Wrong(f"must be a mapping, not {_kind(data)}")
+        made: dict[str, Any] = {}
+        for key, value in data.items():
+            if key is None or isinstance(key, (bool, tuple)):
+                raise _Wrong(f"has the key {key!r}; put it in quotes")
+            if str(key) in made:
+                raise _Wrong(f"has the key {str(key)!r} twice")
+            try:
+                made[str(key)] = maker(value)
+            except _Wrong as wrong:
+                wrong.path.append(f": {key}")
+                raise
+        return made
+
+    return make
 
 
-def _enum(cls: type[Enum], data: Any, where: str) -> Enum:
-    known = [str(m.value) for m in cls]
-    if isinstance(data, bool):  # YAML 1.1 reads a bare `no` or `off` so
-        words = ("yes", "on") if data else ("no", "off")
-        data = next((w for w in words if w in known), data)
-    if data not in known:
-        raise _bad(
-            where,
-            f"cannot be {data!r}{nearest(str(data), known)}; "
-            f"it is one of {', '.join(known)}",
-        )
-    return cls(data)
+def _enum(cls: type[Enum]) -> _Make:
+    known = {str(m.value): m for m in cls}
+
+    def make(data: Any) -> Any:
+        if isinstance(data, bool):  # YAML 1.1 reads a bare `no` or `off` so
+            words = ("yes", "on") if data else ("no", "off")
+            data = next((w for w in words if w in known), data)
+        if not isinstance(data, str) or data not in known:
+            raise _Wrong(
+                f"cannot be {data!r}{nearest(str(data), known)}; "
+                f"it is one of {', '.join(known)}"
+            )
+        return known[data]
+
+    return make
 
 
-def _scalar(hint: Any, data: Any, where: str) -> Any:
+def _scalar(hint: Any, data: Any) -> Any:
+    if type(data) is hint and hint is not float:
+        return data
     if hint is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
     if hint is str and isinstance(data, bool):
         words = "yes, on or true" if data else "no, off or false"
-        raise _bad(where, f"must be text; put {words} in quotes")
+        raise _Wrong(f"must be text; put {words} in quotes")
     if hint is str and isinstance(data, (int, float)):
-        raise _bad(where, f"must be text; put {data!r} in quotes")
+        raise _Wrong(f"must be text; put {data!r} in quotes")
     if isinstance(data, float) and not math.isfinite(data):
-        raise _bad(where, f"cannot be {data!r}")
+        raise _Wrong(f"cannot be {data!r}")
     if not isinstance(data, hint) or (
         hint is not bool and isinstance(data, bool)
     ):
-        raise _bad(where, f"must be {_WORDS[hint]}, not {_kind(data)}")
+        raise _Wrong(f"must be {_WORDS[hint]}, not {_kind(data)}")
     return data
 
 
-def _bounds(value: Any, metadata: Mapping[str, Any], where: str) -> None:
+def _bounds(value: Any, metadata: Mapping[str, Any]) -> None:
     low, high = metadata.get("low"), metadata.get("high")
     if value is None:
         return
     if low is not None and value < low:
-        raise _bad(where, f"is {value}; the lowest allowed is {low}")
+        raise _Wrong(f"is {value}; the lowest allowed is {low}")
     if high is not None and value > high:
-        raise _bad(where, f"is {value}; the highest allowed is {high}")
+        raise _Wrong(f"is {value}; the highest allowed is {high}")
 
 
 _WORDS = {
@@ -202,7 +252,3 @@ def _kind(data: Any) -> str:
     if isinstance(data, (list, tuple)):
         return "a list"
     return repr(data)
-
-
-def _bad(where: str, what: str) -> BadInput:
-    return BadInput("malformed", f"{where} {what}.")

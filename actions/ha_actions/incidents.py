@@ -187,6 +187,10 @@ class Record:
         """Write one part, replacing it."""
         self.ledger.write(f"ha.incident.{id}.{part}", to_json(value))
 
+    def drop(self, id: str, part: str) -> None:
+        """Forget one part."""
+        self.ledger.delete(f"ha.incident.{id}.{part}")
+
     def parts(self, id: str, prefix: str) -> list[str]:
         """Names of the parts that start so, in order of their numbers."""
         head = f"ha.incident.{id}."

@@ -96,8 +96,14 @@ class Cloud(Protocol):
     def guests_on(self, host: str) -> list[Guest]:
         """Every guest that Nova's database places on the host."""
 
-    def guests(self, ids: Iterable[str]) -> dict[str, Guest]:
-        """These guests, wherever they are; a deleted one is missing."""
+    def guests(
+        self, ids: Iterable[str], *, brief: bool = False
+    ) -> dict[str, Guest]:
+        """These guests, wherever they are; a deleted one is missing.
+
+        :param brief: state and host are enough: ports and group are left
+            out, and so are the calls for them.
+        """
 
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last."""
@@ -205,7 +211,11 @@ class Witness(Protocol):
     name: str
 
     def testify(self, host: Host) -> Testimony:
-        """Its answer within its own deadline; any error is ``silent``."""
+        """Its answer within its own deadline; any error is ``silent``.
+
+        :param host: as Nova shows it now; a host that Nova does not list
+            has no ``service_id``.
+        """
 
 
 class Journal(Protocol):

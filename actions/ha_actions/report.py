@@ -22,6 +22,7 @@ from ha_actions.model import (
 
 FALSE_ALARM = "false_alarm"
 """Code of an incident in which nothing was wrong: closed, nobody is told."""
+LEFT_ALONE = "left alone"
 GOOD = (Result.DONE, Result.ALREADY)
 
 
@@ -78,12 +79,7 @@ def _ending(
         why = f" ({refusal.reason})" if refusal else ""
         return State.CLOSED, "dry_run", f"dry run: nothing was touched{why}"
     bad = [r for r in rows if not r.as_chosen]
-    text = f"{len(rows) - len(bad)} of {len(rows)} guests got what was chosen"
-    lost = refused(rows)
-    if lost:
-        text += f"; refused, as the policy says: {_names(lost)}"
-    if bad:
-        text += f"; not: {_names(bad)}"
+    text = _tally(rows, bad)
     if refusal is not None and refusal.code == FALSE_ALARM:
         return State.CLOSED, FALSE_ALARM, refusal.reason
     if refusal is not None:
@@ -101,6 +97,25 @@ def _ending(
     if bad:
         return State.HELD, "not_all_recovered", text
     return State.CLOSED, "", text if rows else "no guest was on the host"
+
+
+def _tally(rows: Sequence[GuestReport], bad: Sequence[GuestReport]) -> str:
+    """Who is back, who was left, and who is not as chosen, in one line."""
+    lost = refused(rows)
+    left = [
+        r
+        for r in rows
+        if r.as_chosen and r not in lost and r.did == LEFT_ALONE
+    ]
+    back = len(rows) - len(bad) - len(lost) - len(left)
+    text = f"{back} of {len(rows)} guests are back"
+    if left:
+        text += f"; {len(left)} left alone, as chosen"
+    if lost:
+        text += f"; refused, as the policy says: {_names(lost)}"
+    if bad:
+        text += f"; not as chosen: {_names(bad)}"
+    return text
 
 
 def _stage(
@@ -200,7 +215,7 @@ def _left(one: LeftAlone) -> GuestReport:
         guest=one.guest,
         name=one.name,
         protection=one.protection,
-        did="left alone",
+        did=LEFT_ALONE,
         outcome=one.code,
         as_chosen=one.wanted,
         reason=one.reason,

@@ -20,9 +20,10 @@ from ha_actions.model import (
     Says,
     Testimony,
 )
+from ha_actions.operator_word import with_testimony, with_word
 from ha_actions.outside import Outside
 from ha_actions.policy import load
-from ha_actions.ports import Cloud
+from ha_actions.ports import Cloud, Fence
 from ha_actions.proof import look_again
 from ha_actions.settings import Policy
 
@@ -75,7 +76,12 @@ class Run:
     def host(self, incident: Incident) -> Host:
         """The host as Nova showed it when the incident was opened."""
         found = self.record.part(incident.id, "host", Host)
-        return found or Host(name=incident.host, service_id="", up=False)
+        return found or unlisted(incident.host)
+
+    def host_now(self, incident: Incident, cloud: Cloud) -> Host:
+        """The host as Nova shows it this moment; unlisted: no service id."""
+        found = host_named(incident.host, self.patiently(cloud.hosts))
+        return found or unlisted(incident.host)
 
     def hear(
         self, policy: Policy, cloud: Cloud, host: Host
@@ -94,9 +100,21 @@ class Run:
                 detail="not installed on this executor",
             )
 
-        return self.clock.together(
+        heard = self.clock.together(
             [partial(ask, name) for name in policy.witnesses.ask],
             at_most=8,
+        )
+        return self.patiently(
+            lambda: with_testimony(
+                heard, self.record, host.name, policy.fencing
+            )
+        )
+
+    def fences(self, incident: Incident, policy: Policy) -> list[Fence]:
+        """The host's devices, and the word of persons if it counts."""
+        devices = self.outside.fences(incident.host)
+        return self.patiently(
+            lambda: with_word(devices, self.record, incident, policy.fencing)
         )
 
     def refuse(self, incident: Incident, refusal: Refusal) -> None:
@@ -195,21 +213,27 @@ class Run:
         the proof holds.
         """
         off, readings = look_again(
-            self.outside.fences(incident.host), policy.fencing.accept
+            self.fences(incident, policy),
+            policy.fencing.accept,
+            policy.fencing.devices,
         )
         said = ", ".join(
             f"{r.device} {r.power} {r.detail}".strip() for r in readings
         )
         reason = "" if off else f"the host no longer reads Off ({said})"
-        marked = self.record.part(incident.id, "marked", Host)
-        if off and marked is not None:
-            now = host_named(incident.host, self.patiently(cloud.hosts))
-            if now is not None and _beats(marked, now):
-                reason = "its nova-compute sent a heartbeat after the cut"
+        if off and self._beats(incident, cloud):
+            reason = "its nova-compute sent a heartbeat after the cut"
         if reason:
             self.record.void_proof(incident.id, reason)
             self.journal.note("proof", incident.host, f"void: {reason}")
         return reason
+
+    def _beats(self, incident: Incident, cloud: Cloud) -> bool:
+        """Whether a heartbeat came since the host was marked down."""
+        marked = self.record.part(incident.id, "marked", Host)
+        return marked is not None and _moved(
+            marked, self.host_now(incident, cloud)
+        )
 
     # -- patience ---------------------------------------------------------
     def patiently(self, call: Callable[[], T], for_s: float = 120.0) -> T:
@@ -232,7 +256,7 @@ class Run:
                 self.clock.sleep(pause)
 
 
-def _beats(marked: Host, now: Host) -> bool:
+def _moved(marked: Host, now: Host) -> bool:
     """Whether a heartbeat moved ``updated_at``; a PUT moves it as well."""
     same = (
         now.forced_down == marked.forced_down
@@ -240,6 +264,11 @@ def _beats(marked: Host, now: Host) -> bool:
         and now.disabled_reason == marked.disabled_reason
     )
     return same and now.updated_at > marked.updated_at
+
+
+def unlisted(name: str) -> Host:
+    """A host of which Nova says nothing."""
+    return Host(name=name, service_id="", up=False)
 
 
 def host_named(name: str, hosts: list[Host]) -> Host | None:

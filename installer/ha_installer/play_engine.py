@@ -37,7 +37,7 @@ from ha_installer import files
 from ha_installer.engine import ENDED, EmbeddedEngine
 from ha_installer.play_crashes import crashes
 
-POLL_S = 0.02
+POLL_S = 0.05
 PACE = 0.02
 """Real seconds for a virtual one while two incidents run: the engine needs
 about 0.1 s for a task, in which little virtual time should pass."""

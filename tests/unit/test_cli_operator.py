@@ -147,8 +147,12 @@ def test_arm_and_brakes(
 
 
 def test_incidents(
-    record: Record, held: Incident, capsys: pytest.CaptureFixture[str]
+    record: Record,
+    held: Incident,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     [row] = told(capsys, "incidents")
     assert (row["incident"]["id"], row["state"]) == ("c1-0001", "held")
     assert cli.main(["status"]) == 1

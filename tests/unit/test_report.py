@@ -170,7 +170,7 @@ def test_the_reason_counts_and_names() -> None:
         ("a", "b"), [outcome("a"), outcome("b", result=Result.FAILED)]
     )
     assert "1 of 2 guests" in made.reason
-    assert "not: b" in made.reason
+    assert "not as chosen: b" in made.reason
 
 
 def test_many_names_are_cut_short() -> None:

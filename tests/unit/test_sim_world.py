@@ -298,14 +298,14 @@ def test_api_moods() -> None:
     world.api["nova"] = "errors 2"
     for _ in range(2):
         with pytest.raises(Transient):
-            cloud.hosts()
+            cloud.guests_on("c1")
     assert len(cloud.hosts()) == 3
     world.api["nova"] = "slow"
     cloud.hosts()
     assert world.clock.now() == START + 5
     world.api["nova"] = "down"
     with pytest.raises(Transient):
-        cloud.aggregates()
+        cloud.hosts()
     assert cloud.members() == []
 
 

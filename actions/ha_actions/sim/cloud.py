@@ -32,7 +32,7 @@ LOCK_POLL_S = 1.0
 LOCK_WAIT_S = 120.0
 """The adapter's own deadline for a 409 "immutable"."""
 
-HOSTS_CALLS = 2  # os-services, os-aggregates
+AGGREGATES_S = 60.0  # how long the adapter keeps them
 GUESTS_ON_CALLS = 3  # servers/detail, ports, os-server-groups
 GUESTS_EXTRA_CALLS = 1  # ports of all of them in one call
 GUESTS_MOST_CALLS = 2  # more than two ids are read as lists
@@ -51,7 +51,8 @@ class SimCloud:
     # -- reading ---------------------------------------------------------
     def hosts(self) -> list[Host]:
         """Every nova-compute, with its aggregates' names."""
-        self._call("nova", "hosts", HOSTS_CALLS)
+        self._call("nova", "hosts", 1)
+        self._read_aggregates()
         with self.world.lock:
             groups: dict[str, list[str]] = {}
             for aggregate in self.world.aggregates.values():
@@ -74,8 +75,15 @@ class SimCloud:
 
     def aggregates(self) -> list[Aggregate]:
         """Every host aggregate with its metadata."""
-        self._call("nova", "aggregates", 1)
+        self._read_aggregates()
         return list(self.world.aggregates.values())
+
+    def _read_aggregates(self) -> None:
+        """The adapter keeps them for a minute, one adapter an incident."""
+        now, read = self.world.clock.now(), self.world.aggregates_read
+        if now - read.get(self.request_id, -AGGREGATES_S) >= AGGREGATES_S:
+            self._call("nova", "aggregates", 1)
+            read[self.request_id] = now
 
     def guests_on(self, host: str) -> list[Guest]:
         """Every guest that Nova's database places on the host."""
@@ -85,7 +93,9 @@ class SimCloud:
                 g.value() for g in self.world.guests.values() if g.host == host
             ]
 
-    def guests(self, ids: Iterable[str]) -> dict[str, Guest]:
+    def guests(
+        self, ids: Iterable[str], *, brief: bool = False
+    ) -> dict[str, Guest]:
         """These guests, wherever they are; a deleted one is missing."""
         wanted = list(ids)
         if not wanted:
@@ -93,7 +103,8 @@ class SimCloud:
         self._call(
             "nova",
             "guests",
-            min(len(wanted), GUESTS_MOST_CALLS) + GUESTS_EXTRA_CALLS,
+            min(len(wanted), GUESTS_MOST_CALLS)
+            + (0 if brief else GUESTS_EXTRA_CALLS),
         )
         with self.world.lock:
             known = self.world.guests

@@ -76,6 +76,7 @@ class World:
         """Whether the executor's own side of the network is broken."""
         self.quota_full: set[str] = set()
         self.lost_answers: dict[tuple[str, str], str] = {}
+        self.aggregates_read: dict[str, float] = {}
         self.moments: dict[str, list[Callable[[], None]]] = {}
         """What waits for the first time that something happens."""
         self.corruption: list[str] = []

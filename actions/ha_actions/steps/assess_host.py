@@ -20,7 +20,7 @@ from ha_actions.model import (
 )
 from ha_actions.policy import domain_of, mode_for
 from ha_actions.report import FALSE_ALARM
-from ha_actions.run import Run, host_named
+from ha_actions.run import Run, host_named, unlisted
 from ha_actions.settings import Policy
 
 DEADLINE_S = 1750
@@ -46,7 +46,7 @@ class AssessHost(HaAction):
         if policy.limits.quiet_s and not run.record.voids(incident.id):
             _be_quiet(run, incident, policy)
         hosts = run.patiently(cloud.hosts)
-        host = host_named(incident.host, hosts) or run.host(incident)
+        host = host_named(incident.host, hosts) or unlisted(incident.host)
         heard = run.hear(policy, cloud, host)
         verdict = judge(host.name, heard, policy.witnesses, run.clock.now())
         _remember(run, incident, verdict, heard)

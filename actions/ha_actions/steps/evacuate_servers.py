@@ -56,6 +56,8 @@ class _Evacuation:
         self.unanswered: set[str] = set()
         self.restored: set[str] = set()
         self.turned_down: dict[str, int] = {}
+        self.looked_up: set[str] = set()
+        self.recorded: set[str] = set()
         self.tries_since = job.run.record.tries_since(job.incident.id)
 
     def round(self) -> None:
@@ -69,9 +71,15 @@ class _Evacuation:
         }
         dead = self._dead_hosts(records, flying)
         look = [p.guest.id for p in job.todo if p.guest.id not in flying]
-        now = job.run.patiently(lambda: job.cloud.guests(look)) if look else {}
+        now = (
+            job.run.patiently(lambda: job.cloud.guests(look, brief=True))
+            if look
+            else {}
+        )
         if dead:
-            now.update(job.run.patiently(lambda: job.cloud.guests(flying)))
+            now.update(
+                job.run.patiently(lambda: job.cloud.guests(flying, brief=True))
+            )
         moves: list[tuple[Planned, Next]] = []
         for planned in job.todo:
             id = planned.guest.id
@@ -140,6 +148,8 @@ class _Evacuation:
             except Transient:
                 self.restored.discard(id)  # not done: the next round tries
             return
+        if self._asked_before(id):
+            return
         self.asked[id] = self.job.run.clock.now()
         try:
             cloud.evacuate(
@@ -160,6 +170,24 @@ class _Evacuation:
             del self.asked[id]
             raise
 
+    def _asked_before(self, id: str) -> bool:
+        """A run that died in mid POST may have asked: Nova remembers.
+
+        Only its instance actions tell, when no record is to be seen yet.
+        """
+        job = self.job
+        if not job.taken_over or id in self.looked_up:
+            return False
+        self.looked_up.add(id)
+        since = max(job.incident.opened_at, self.tries_since)
+        if id in self.recorded or not job.run.patiently(
+            lambda: job.cloud.evacuation_asked(id, since)
+        ):
+            return False
+        self.asked[id] = job.run.clock.now()
+        self.unanswered.add(id)
+        return True
+
     def _records(self) -> dict[str, list[Migration]]:
         job = self.job
         found: dict[str, list[Migration]] = {}
@@ -171,6 +199,7 @@ class _Evacuation:
             ours = record.created_at + 1 >= since
             if ours or record.in_flight:
                 found.setdefault(record.guest, []).append(record)
+        self.recorded = set(found)
         return found
 
     def _still_asked(

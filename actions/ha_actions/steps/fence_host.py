@@ -7,9 +7,9 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.errors import Failed, Refused
-from ha_actions.model import Claim, Incident, Proof, Refusal
+from ha_actions.model import Claim, Evidence, Incident, Proof, Refusal
 from ha_actions.proof import prove_dead
-from ha_actions.run import Run, host_named
+from ha_actions.run import Run
 from ha_actions.settings import Policy
 
 DEADLINE_S = 2350
@@ -56,7 +56,7 @@ class FenceHost(HaAction):
     def _proof(
         self, run: Run, incident: Incident, policy: Policy
     ) -> Proof | Refusal:
-        fences = run.outside.fences(incident.host)
+        fences = run.fences(incident, policy)
         held = run.record.proof(incident.id)
         if held is not None:
             return held
@@ -76,12 +76,17 @@ class FenceHost(HaAction):
             policy.fencing,
             clock=run.clock,
             permit=permit,
-            hear=lambda: run.hear(policy, cloud, host),
+            hear=lambda: run.hear(
+                policy, cloud, run.host_now(incident, cloud)
+            ),
             journal=run.journal,
         )
         if isinstance(answer, Proof):
             run.record.add_proof(incident.id, answer)
             run.journal.note("proof", incident.host, answer.rule)
+            if answer.evidence is Evidence.OPERATOR:
+                told = f"proven by persons, not by a device: {answer.rule}"
+                run.journal.tell(incident.host, told)
         if claim:
             run.record.release(claim[-1])
         return answer
@@ -108,6 +113,6 @@ def _tell_nova(run: Run, incident: Incident) -> None:
         run.journal.tell(incident.host, f"Nova: {error.message}")
         raise
     run.record.release(claim)
-    marked = host_named(incident.host, run.patiently(cloud.hosts))
-    run.record.keep(incident.id, "marked", marked or host)
+    # at once, not when it is first needed: a heartbeat in between must show
+    run.record.keep(incident.id, "marked", run.host_now(incident, cloud))
     run.journal.note("fence", incident.host, "forced down and disabled")

@@ -148,7 +148,7 @@ class OpenIncident(HaAction):
                     ),
                 )
             for part in ("refusal", "checked"):
-                run.outside.ledger.delete(f"ha.incident.{incident.id}.{part}")
+                run.record.drop(incident.id, part)
             run.journal.note(
                 "incident", incident.host, f"attempt {again.attempt}"
             )

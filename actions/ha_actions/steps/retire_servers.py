@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.batch_step import BatchStep, Job
-from ha_actions.model import Planned, Refusal, Requires, Result
+from ha_actions.model import Claim, Planned, Refusal, Requires, Result
 from ha_actions.steps.make_plan import MEMBERS_UNKNOWN
 from ha_actions.steps.recreate_servers import DELETED
 
 REQUIRES = Requires.PROOF
 DEADLINE_S = 2300
+PATIENT_S = 10.0
+"""For one call: well within the half lease that a turn starts with."""
 
 
 @dataclass
@@ -34,6 +36,7 @@ class RetireServers(BatchStep):
                 held.code,
                 "its pools are not known, so it is kept",
             )
+        ready: list[Planned] = []
         for planned in job.todo:
             copy = copies.get(planned.guest.id)
             if copy is None and planned.guest.id not in old:
@@ -48,13 +51,18 @@ class RetireServers(BatchStep):
             elif planned.guest.id not in old and not planned.members:
                 job.settle(planned, Result.ALREADY, "it is gone")
             else:
-                job.trying(planned, partial(_retire, job, planned))
+                ready.append(planned)
+        if ready:
+            job.together([partial(_one, job, p) for p in ready])
 
 
-def _retire(job: Job, planned: Planned) -> None:
+def _one(job: Job, planned: Planned, claim: Claim) -> None:
+    job.trying(planned, lambda: _retire(job, planned, claim))
+
+
+def _retire(job: Job, planned: Planned, claim: Claim) -> None:
+    patiently = partial(job.run.patiently, for_s=PATIENT_S)
     for member in planned.members:
-        claim = job.permit()
-        job.run.patiently(partial(job.cloud.remove_member, member, claim))
-    claim = job.permit()
-    job.run.patiently(lambda: job.cloud.delete(planned.guest.id, claim))
+        patiently(partial(job.cloud.remove_member, member, claim))
+    patiently(lambda: job.cloud.delete(planned.guest.id, claim))
     job.settle(planned, Result.DONE, "replaced; the old server is deleted")

@@ -104,7 +104,8 @@ class StrikeHost(HaAction):
     ) -> None:
         until = run.clock.now() + NOTICED_S
         while run.clock.now() < until:
-            heard = run.hear(policy, cloud, host)
+            now = host_named(host.name, run.patiently(cloud.hosts))
+            heard = run.hear(policy, cloud, now or host)
             verdict = judge(
                 host.name, heard, policy.witnesses, run.clock.now()
             )

@@ -59,7 +59,9 @@ class Verify(HaAction):
             "check",
             incident.host,
             f"recovery check: {len(findings) - len(wrong)} of "
-            f"{len(findings)} ok",
+            f"{len(findings)} ok"
+            if findings
+            else "recovery check: nobody to check",
         )
         for f in wrong:
             run.journal.note("check", f.name, f"{f.check}: {f.detail}")

@@ -43,15 +43,14 @@ class ComputeService:
         self._clock = clock
 
     def testify(self, host: Host) -> Testimony:
-        """Two looks at the service, ``watch_s`` apart; errors: silent."""
+        """Look again ``watch_s`` after the caller's look; errors: silent."""
         try:
-            before, _ = self._look(host.name)
             self._clock.sleep(self._watch_s)
             after, age_s = self._look(host.name)
         except HaError as error:
             says, why = Says.SILENT, f"Nova did not say: {error.message}"
         else:
-            says, why = _compare(before, after, age_s, self._watch_s)
+            says, why = _compare(host, after, age_s, self._watch_s)
         return Testimony(
             witness=self.name,
             host=host.name,
@@ -71,9 +70,9 @@ class ComputeService:
 
 
 def _compare(
-    before: Host | None, after: Host | None, age_s: float, watch_s: float
+    before: Host, after: Host | None, age_s: float, watch_s: float
 ) -> tuple[Says, str]:
-    if before is None or after is None:
+    if not before.service_id or after is None:
         return Says.SILENT, "Nova does not list the service"
     if _set_by_people(before) != _set_by_people(after):
         return Says.SILENT, "the service was changed while we watched"
