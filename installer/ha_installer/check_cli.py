@@ -56,17 +56,29 @@ def fences(options: argparse.Namespace) -> int:
         raise BadInput("no_fences", f"{where} names no fence file.")
     clock = SystemClock()
     rules = _rules(options.cloud)
-    known = _devices(path, _hosts(options, path), clock)
+    hosts = _hosts(options, path)
+    known = _devices(path, hosts, clock)
     found = fence_health.look_over(known, clock)
     bad = fence_health.unfenceable(known, found, rules.accept, rules.devices)
+    stale = [
+        name
+        for name in fence_file.hosts_of(path)
+        if options.cloud and not options.host and name not in hosts
+    ]
     if options.json:
-        value = {"devices": to_json(found), "unfenceable": bad}
+        value = {
+            "devices": to_json(found),
+            "unfenceable": bad,
+            "not_in_the_cloud": stale,
+        }
         json.dump(value, sys.stdout, indent=2)
         print()
     else:
         print(_table(found) if found else "no device")
         for host, why in bad.items():
             print(f"{host} could not be fenced tonight: {why}")
+        for name in stale:
+            print(f"{name} is in the fence file, and no host of the cloud")
     return int(bool(bad) or not known)
 
 

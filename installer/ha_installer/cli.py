@@ -18,6 +18,7 @@ from ha_actions.errors import BadInput, HaError, Refused
 
 VERBS = {
     "drill": ("drill_cli", "rehearse a host's death; simulated by default"),
+    "rescue": ("rescue_cli", "start a host's recovery by hand"),
     "simulate": ("simulate", "play a scenario file"),
     "explain": ("explain_cli", "what would happen to a guest, and who says"),
     "status": ("operator_cli", "armed, brakes in force, held incidents"),

@@ -41,22 +41,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="really cut its power; the host must be listed in drill.hosts",
     )
     real.add_argument("--reason", default="drill", help="why, for the record")
-    real.add_argument(
+    add_way(real)
+    parser.set_defaults(rescue=False)
+
+
+def add_way(group: argparse._ArgumentGroup) -> None:
+    """What a drill and a rescue on a real cloud share."""
+    group.add_argument(
         "--yes-cut",
         metavar="NAME",
         help="the host's name again, where nobody can type it",
     )
-    real.add_argument(
+    group.add_argument(
         "--embedded",
         action="store_true",
         help="on an engine in this process: for when Mistral is down",
     )
-    real.add_argument(
+    group.add_argument(
         "--executor-file",
         metavar="FILE",
         help="with --embedded: how to reach the world",
     )
-    real.add_argument(
+    group.add_argument(
         "--policy",
         metavar="FILE",
         help="with --embedded and no Mistral: the policy",

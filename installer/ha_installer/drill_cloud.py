@@ -1,4 +1,7 @@
-"""`ha-pack drill --host H --cloud C`: the same rehearsal on a real cloud.
+"""`ha-pack drill --host H --cloud C`, and `ha-pack rescue H --cloud C`.
+
+A drill is the same rehearsal on a real cloud. A rescue is no rehearsal: it
+starts, for a host that has died, what an alarm would have started.
 
 A dry run unless ``--act`` is given, the policy lists the host under
 ``drill: hosts``, and its name is typed. Through that cloud's Mistral, or with
@@ -60,7 +63,9 @@ def run(options: argparse.Namespace) -> int:
         cloud = clouds.site(options.cloud).cloud(f"req-{uuid.uuid4()}")
         host = _known(options.host, cloud)
         if options.act:
-            _permitted(options, policy)
+            if not options.rescue:
+                _listed(options.host, policy)
+            _confirmed(options)
         guests = cloud.guests_on(host.name)
         promises = foretell(cloud, guests, policy)
         returning = sum(p.comes_back for p in promises.values())
@@ -69,15 +74,19 @@ def run(options: argparse.Namespace) -> int:
                 f"Host {host.name}: {len(promises)} guests, {returning} of "
                 f"them would come back. {_intent(options, way)}"
             )
-        verb = "drill" if options.act else "dry drill"
-        title = f"{verb} on host {host.name}"
+        verb = "rescue" if options.rescue else "drill"
+        title = f"{verb if options.act else f'dry {verb}'} of {host.name}"
         with progress(title, returning, quiet=options.json) as show:
             output = _watch(way, options, show)
         return _ending(options, way, output, guests, promises, began)
 
 
 def _intent(options: argparse.Namespace, way: Way) -> str:
-    act = "Its power will be cut" if options.act else "Nothing is touched"
+    act = "Nothing is touched"
+    if options.act:
+        act = "Its power will be cut"
+        if options.rescue:
+            act += " if the witnesses agree that it is dead"
     return f"{act}; {way.where}."
 
 
@@ -131,24 +140,27 @@ def _known(name: str, cloud: Cloud) -> Host:
     return hosts[name]
 
 
-def _permitted(options: argparse.Namespace, policy: Policy) -> None:
-    host = options.host
+def _listed(host: str, policy: Policy) -> None:
     if host not in policy.drill.hosts:
         raise BadInput(
             "not_for_drills",
             f"The policy does not list host {host} under `drill: hosts`; "
             "only a dry run may name it.",
         )
+
+
+def _confirmed(options: argparse.Namespace) -> None:
+    host = options.host
     typed = options.yes_cut
     if typed is None:
         if not sys.stdin.isatty():
             raise Refused(
                 "not_confirmed",
-                "A drill that acts wants the host's name typed; where nobody "
-                f"can type, give --yes-cut {host}.",
+                "What may cut a host wants its name typed; where nobody can "
+                f"type, give --yes-cut {host}.",
             )
         typed = input(
-            f"This cuts the power of host {host}. Type its name to go on: "
+            f"This may cut the power of host {host}. Type its name to go on: "
         ).strip()
     if typed != host:
         raise Refused(
@@ -178,12 +190,16 @@ def _way(options: argparse.Namespace) -> Iterator[Way]:
     where = clouds.site(options.cloud)
     api = where.mistral
     yield Way(
-        start=lambda inputs: api.start("ha.v1.drill", inputs),
+        start=lambda inputs: api.start(_workflow(options), inputs),
         look=api.execution,
         tasks=lambda id: [name for name, _ in api.tasks(id)],
         record=where.record,
         where=f"through the Mistral of {where.name}",
     )
+
+
+def _workflow(options: argparse.Namespace) -> str:
+    return "ha.v1.handle_host_failure" if options.rescue else "ha.v1.drill"
 
 
 @contextmanager
@@ -209,7 +225,7 @@ def _embedded(options: argparse.Namespace) -> Iterator[Way]:
         try:
             yield Way(
                 start=lambda inputs: engine.start(
-                    "ha.v1.drill", inputs, None, project
+                    _workflow(options), inputs, None, project
                 ),
                 look=look,
                 tasks=lambda id: [t.name for t in engine.tasks(id)],
@@ -242,7 +258,7 @@ def _ledger(
     policies.load(text)
     own.write("ha.policy", {"text": text})
     if options.act:  # the host's name is typed before anything starts
-        Record(own, outside.clock).arm("ha-pack drill --embedded")
+        Record(own, outside.clock).arm("ha-pack --embedded")
     return own
 
 

@@ -24,7 +24,6 @@ IDS = re.compile(
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b"
 )
 READ = re.compile(r"read Off \d+ times over \d+ s")
-CRASHES = "crash-"
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +31,6 @@ def loaded(engine: EmbeddedEngine) -> EmbeddedEngine:
     """The engine with the shipped workbook."""
     engine.load(workbook_text())
     return engine
-
-
-def _playable(file: Path) -> bool:
-    """A killed executor needs a process of its own: only in memory."""
-    return not any(
-        act.verb.startswith(CRASHES) for act in scenario(file).script
-    )
 
 
 def story(run: Played) -> dict[str, list[str]]:
@@ -54,9 +46,7 @@ def story(run: Played) -> dict[str, list[str]]:
     return told
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in FILES if _playable(f)], ids=lambda f: f.stem
-)
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_same_story(loaded: EmbeddedEngine, file: Path) -> None:
     told = scenario(file)
     real = play_on(loaded, told)

@@ -24,6 +24,9 @@ pytestmark = pytest.mark.lab
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 240
+FORETOLD = 5
+"""Nova calls of the command itself, which first tells who would come back:
+versions, services, aggregates, servers, groups."""
 PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 
 
@@ -37,11 +40,19 @@ class Site:
 
     def drill(self, host: str, *more: str) -> dict[str, Any]:
         """`ha-pack drill` as a person types it; its report as JSON."""
+        return self.pack("drill", "--host", host, *more)
+
+    def rescue(self, host: str) -> dict[str, Any]:
+        """`ha-pack rescue`, for a host that is dead."""
+        return self.pack("rescue", host, "--yes-cut", host)
+
+    def pack(self, *words: str) -> dict[str, Any]:
+        """Any verb that ends with a report."""
         command = [
-            sys.executable, "-m", "ha_installer.cli", "drill",
-            "--host", host, "--cloud", "lab", "--embedded",
+            sys.executable, "-m", "ha_installer.cli", *words,
+            "--cloud", "lab", "--embedded",
             "--executor-file", str(self.executor),
-            "--policy", str(self.policy), "--json", *more,
+            "--policy", str(self.policy), "--json",
         ]  # fmt: skip
         env = os.environ | {"OS_CLIENT_CONFIG_FILE": str(self.lab.CLOUDS_YAML)}
         done = subprocess.run(
@@ -138,7 +149,7 @@ def test_a_host_dies_and_its_servers_come_back(site: Site) -> None:
     lab.wait_host("host1", "down", 30)
     mark, asked = lab.call_mark(), lab.bmc_mark()
 
-    report = site.drill("host1", "--act", "--yes-cut", "host1")
+    report = site.rescue("host1")
 
     assert report["exit"] == 0, report
     for name, status in (
@@ -231,11 +242,11 @@ def test_ten_pets_cost_few_calls(site: Site) -> None:
     lab.wait_host("host1", "down", 30)
     mark = lab.call_mark()
 
-    report = site.drill("host1", "--act", "--yes-cut", "host1")
+    report = site.rescue("host1")
 
     assert report["exit"] == 0, report
     for id in ids:
         assert len(lab.copies_running(id)) == 1
-    calls = lab.calls_since(mark)
-    print(f"\n{len(calls)} Nova calls for 10 pets")
-    assert len(calls) <= 3 * 10 + 10
+    calls = len(lab.calls_since(mark)) - FORETOLD
+    print(f"\n{calls} Nova calls for 10 pets")
+    assert calls <= 3 * 10 + 10
