@@ -64,6 +64,7 @@ setup(
         "mistral-lib>=3.0",
         "openstacksdk>=4.0",
         "sushy>=5.0",
+        "cryptography>=42",
         "oslo.log>=6.0",
         "PyYAML>=6.0",
         "yaql>=3.0",
@@ -84,6 +85,8 @@ setup(
             "types-PyYAML",
             "build",
             "sushy-tools",
+            "pyghmi",
+            "bcrypt",
         ],
     },
     entry_points={

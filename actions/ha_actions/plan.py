@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ha_actions.model import (
     Batch,
+    Evidence,
     LeftAlone,
     Plan,
     Planned,
@@ -46,6 +47,7 @@ def make_plan(
     requires: Mapping[str, Requires],
     *,
     proven: bool,
+    evidence: Evidence = Evidence.POWER,
     done: Collection[tuple[str, str]] = (),
     number: int = 1,
 ) -> Plan:
@@ -54,6 +56,8 @@ def make_plan(
     :param requires: step name -> what it must hold, whatever the guest.
     :param proven: whether a proof holds; without one, only steps for which
         the verdict is enough are planned, and the others wait for it.
+    :param evidence: class of the proof: one of storage counts only for
+        guests all of whose disks are on it; the others may still run.
     :param done: (guest id, step name) that ended well in an earlier plan.
     :param number: of this plan within the incident; part of batch ids.
     """
@@ -65,9 +69,10 @@ def make_plan(
         if not steps:
             left.append(_left(planned, prospect))
             continue
-        able = _allowed(prospect, steps, requires, proven)
+        covered = evidence is not Evidence.STORAGE or _all_shared(planned)
+        able = _allowed(prospect, steps, requires, proven and covered)
         if not able:
-            left.append(_waits(planned))
+            left.append(_waits(planned, proven))
             continue
         todo = [s for s in able if (planned.guest.id, s) not in done]
         if todo:
@@ -86,6 +91,14 @@ def _steps(planned: Planned, prospect: Prospect, policy: Policy) -> list[str]:
         return []
     steps = policy.methods.get(prospect.method.value, [])
     return [s for s in steps if s != MEMBERS or planned.members]
+
+
+def _all_shared(planned: Planned) -> bool:
+    """Whether a host without its shared storage cannot write its disks."""
+    guest = planned.guest
+    if planned.choice.shared_disk:
+        return True
+    return guest.boot == "volume" and guest.ephemeral_gb == 0
 
 
 def _allowed(
@@ -261,12 +274,18 @@ def _left(planned: Planned, prospect: Prospect) -> LeftAlone:
     )
 
 
-def _waits(planned: Planned) -> LeftAlone:
+def _waits(planned: Planned, proven: bool) -> LeftAlone:
+    reason = "the host is not proven dead, so it may still run there"
+    if proven:
+        reason = (
+            "the proof is of the host's storage alone, and this guest has a "
+            "disk elsewhere, so it may still run there"
+        )
     return LeftAlone(
         guest=planned.guest.id,
         name=planned.guest.name,
         protection=planned.choice.protection,
         code="waits_for_proof",
-        reason="the host is not proven dead, so it may still run there",
+        reason=reason,
         wanted=False,
     )

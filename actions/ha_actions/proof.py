@@ -9,7 +9,7 @@ unknown word) is not OFF.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused
 from ha_actions.model import (
@@ -80,9 +80,9 @@ def prove_dead(
         if not _enough([one for one, _ in held], rules.devices):
             journal.note("fence", host, f"{fence.name} read Off; one more")
             continue
-        others = {f.name: f.power() for f in fences if f is not fence}
-        seen.extend(others.values())
-        if any(r.power is Power.ON for r in others.values()):
+        others = [(f, f.power()) for f in fences if f is not fence]
+        seen.extend(r for _, r in others)
+        if any(r.power is Power.ON for _, r in others):
             tried.append(f"{fence.name} read Off, another device On")
             journal.note("fence", host, f"{tried[-1]}: not believed")
             continue
@@ -127,12 +127,16 @@ def _enough(fences: Sequence[Fence], devices: int) -> bool:
 
 def _lost(
     before: Sequence[tuple[Fence, list[Reading]]],
-    now: Mapping[str, Reading],
+    now: Sequence[tuple[Fence, Reading]],
     devices: int,
 ) -> bool:
     """Whether a device that is needed no longer reads OFF."""
     needed = before[-(devices - 1) :] if devices > 1 else ()
-    return any(now[f.name].power is not Power.OFF for f, _ in needed)
+    return any(
+        r.power is not Power.OFF
+        for f, r in now
+        if any(f is one for one, _ in needed)
+    )
 
 
 def _cut_and_watch(
@@ -170,6 +174,8 @@ def _cut_and_watch(
                 journal.note("fence", host, said)
             if wrong:  # another machine, or a password: the next device
                 return None
+            if not asked and clock.now() >= until:
+                break  # no reading would count any more
         last = fence.power()
         seen.append(last)
         if last.power is not Power.OFF or not asked:

@@ -63,9 +63,7 @@ def run(options: argparse.Namespace) -> int:
         cloud = clouds.site(options.cloud).cloud(f"req-{uuid.uuid4()}")
         host = _known(options.host, cloud)
         if options.act:
-            if not options.rescue:
-                _listed(options.host, policy)
-            _confirmed(options)
+            _permitted(options, policy)
         guests = cloud.guests_on(host.name)
         promises = foretell(cloud, guests, policy)
         returning = sum(p.comes_back for p in promises.values())
@@ -140,17 +138,15 @@ def _known(name: str, cloud: Cloud) -> Host:
     return hosts[name]
 
 
-def _listed(host: str, policy: Policy) -> None:
-    if host not in policy.drill.hosts:
+def _permitted(options: argparse.Namespace, policy: Policy) -> None:
+    """A drill cuts only what is listed; both want the name typed."""
+    host = options.host
+    if not options.rescue and host not in policy.drill.hosts:
         raise BadInput(
             "not_for_drills",
             f"The policy does not list host {host} under `drill: hosts`; "
             "only a dry run may name it.",
         )
-
-
-def _confirmed(options: argparse.Namespace) -> None:
-    host = options.host
     typed = options.yes_cut
     if typed is None:
         if not sys.stdin.isatty():

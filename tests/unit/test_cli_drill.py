@@ -31,9 +31,17 @@ def test_leave_to_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("c1\n"))  # no terminal
-    options = argparse.Namespace(host="c1", yes_cut=yes_cut)
+    options = argparse.Namespace(host="c1", yes_cut=yes_cut, rescue=False)
     if kind is None:
         drill_cloud._permitted(options, load(policy))
         return
     with pytest.raises(kind, match=says):
         drill_cloud._permitted(options, load(policy))
+
+
+def test_a_rescue_needs_the_name_but_no_list() -> None:
+    options = argparse.Namespace(host="c1", yes_cut="c1", rescue=True)
+    drill_cloud._permitted(options, load("version: 1\n"))
+    options.yes_cut = "c2"
+    with pytest.raises(Refused):
+        drill_cloud._permitted(options, load("version: 1\n"))

@@ -222,3 +222,62 @@ def test_an_unknown_workflow_is_one_sentence(
     capsys.readouterr()
     with pytest.raises(BadInput, match="Mistral answers 404"):
         clouds.site("here").mistral.execution("no-such-execution")
+
+
+# -- a person's word --------------------------------------------------------
+@pytest.fixture
+def executor(tmp_path: Path) -> str:
+    """An executor without any device; nothing of the cloud is asked."""
+    path = tmp_path / "executor.yaml"
+    path.write_text("operator_projects: [p]\ncloud: here\n")
+    return str(path)
+
+
+def confirm_dead(executor: str, *more: str) -> list[str]:
+    return [
+        "confirm-dead",
+        "c1",
+        "--because",
+        "I pulled its cords",
+        "--executor-file",
+        executor,
+        *more,
+    ]
+
+
+WORDS = (
+    "version: 1\n"
+    "fencing: {accept: [power, operator], people: 2}\n"
+    "witnesses: {ask: [bmc_power], need_dead: 1, veto: []}\n"
+)
+
+
+def test_confirm_dead(
+    record: Record,
+    held: Incident,
+    executor: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record.pin_policy(WORDS, "d1")
+    kept = told(capsys, *confirm_dead(executor, "--for", "2h"))
+    [word] = kept["words"]
+    assert word["because"] == "I pulled its cords"
+    assert word["until"] - word["at"] == 7200
+    assert word["by"]
+    assert kept["people_missing"] == 1
+    assert kept["execution"] == ""
+    assert kept["shown"] == ["bmc_power: silent no power device is configured"]
+    assert record.parts(held.id, "word.") == ["word.1"]
+
+
+def test_confirm_dead_is_refused(
+    record: Record,
+    executor: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(confirm_dead(executor)) == 3
+    assert "has no open incident" in capsys.readouterr().err
+    hold(record, "not_proven")
+    record.pin_policy("version: 1\n", "d1")
+    assert cli.main(confirm_dead(executor)) == 3
+    assert "does not list `operator`" in capsys.readouterr().err

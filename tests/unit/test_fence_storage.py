@@ -12,8 +12,10 @@ from ha_actions.errors import BadInput, Failed, HaError, Refused, Transient
 from ha_actions.fences.ceph_blocklist import CephBlocklist
 from ha_actions.fences.rehearsal import RehearsalFence
 from ha_actions.fences.scsi_reservation import ScsiReservation
-from ha_actions.model import Evidence, Power
-from unit.fakes import NOW, Clock, claim
+from ha_actions.model import Evidence, Power, Protection, Requires
+from ha_actions.plan import make_plan
+from ha_actions.settings import Policy
+from unit.fakes import NOW, Clock, claim, guest, planned
 from unit.programs import Answer, Program
 
 FSID = "0b7f2c1e-0000-4000-8000-000000000000"
@@ -250,3 +252,39 @@ def test_a_rehearsal_is_never_a_proof() -> None:
     wrong: type[HaError] = Refused
     with pytest.raises(wrong):
         fence.cut(claim(until=1.0))
+
+
+# -- what a storage proof is enough for -------------------------------------
+@pytest.mark.parametrize(
+    ("protection", "guest_is", "choice", "goes"),
+    [
+        (Protection.PET, {"boot": "volume"}, {}, True),
+        (Protection.PET, {"boot": "volume", "ephemeral_gb": 5}, {}, False),
+        (Protection.PET, {"boot": "image"}, {}, False),
+        (Protection.PET, {"boot": "image"}, {"shared_disk": True}, True),
+        (Protection.CATTLE, {"boot": "image"}, {"duplicates": False}, False),
+        (Protection.CATTLE, {"boot": "image"}, {}, True),
+    ],
+)
+def test_a_guest_with_a_disk_elsewhere_waits_for_power(
+    protection: Protection,
+    guest_is: dict[str, Any],
+    choice: dict[str, Any],
+    goes: bool,
+) -> None:
+    """Cattle that may be two need the verdict alone, whatever the proof."""
+    one = planned(guest(**guest_is), protection, **choice)
+    for evidence in (Evidence.STORAGE, Evidence.POWER):
+        plan = make_plan(
+            "i",
+            "c1",
+            [one],
+            Policy(),
+            {"ha.recreate_servers": Requires.VERDICT},
+            proven=True,
+            evidence=evidence,
+        )
+        assert bool(plan.waves) is (goes or evidence is Evidence.POWER)
+        for left in plan.left_alone:
+            assert left.code == "waits_for_proof"
+            assert "storage alone" in left.reason

@@ -466,3 +466,195 @@ def test_look_again_wants_accepted_evidence() -> None:
     device = Device(Clock(), before=OFF, evidence=Evidence.NETWORK)
     assert look_again([device], ["power"])[0] is False
     assert look_again([device], ["power", "network"])[0] is True
+
+
+# -- two devices demanded -------------------------------------------------
+TWO = Fencing(stable_s=10, poll_s=2, deadline_s=120, devices=2)
+
+
+def test_two_devices_are_both_cut_and_named() -> None:
+    case = Case()
+    bmc, pdu = case.device(name="bmc"), case.device(name="pdu")
+    proof = case.fence([bmc, pdu], TWO)
+    assert isinstance(proof, Proof)
+    assert "cut" in bmc.calls
+    assert "cut" in pdu.calls
+    assert proof.rule.startswith("pdu read Off")
+    assert "bmc 6 times before it" in proof.rule
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ({}, {"after": [(0, ON)]}, "pdu did not read Off"),
+        ({}, {"before": UNKNOWN, "strangers": [unreachable()]}, "demands 2"),
+        ({"after": [(0, OFF), (12, ON)]}, {}, "another device On"),
+        ({"after": [(0, OFF), (12, UNKNOWN)]}, {}, "only pdu still reads Off"),
+    ],
+)
+def test_two_devices_or_nothing(
+    first: dict[str, Any], second: dict[str, Any], why: str
+) -> None:
+    case = Case()
+    devices = [
+        case.device(name="bmc", **first),
+        case.device(name="pdu", **second),
+    ]
+    answer = case.fence(devices, TWO)
+    assert isinstance(answer, Refusal)
+    assert answer.code == "not_proven"
+    assert why in answer.reason
+
+
+def test_one_device_where_two_are_demanded_is_not_even_cut() -> None:
+    case = Case()
+    device = case.device()
+    answer = case.fence([device], TWO)
+    assert isinstance(answer, Refusal)
+    assert answer.code == "no_fence"
+    assert device.calls == []
+
+
+def test_the_third_settles_it_where_two_are_demanded() -> None:
+    case = Case()
+    devices = [
+        case.device(name="bmc"),
+        case.device(name="dead", before=UNKNOWN, strangers=[unreachable()]),
+        case.device(name="pdu"),
+    ]
+    proof = case.fence(devices, TWO)
+    assert isinstance(proof, Proof)
+    assert "bmc" in proof.rule
+    assert "pdu" in proof.rule
+
+
+def test_an_unreachable_device_uses_no_more_than_its_share() -> None:
+    case = Case()
+    lost = [
+        case.device(name=f"d{i}", before=UNKNOWN, strangers=[unreachable()])
+        for i in range(3)
+    ]
+    last = case.device(name="pdu")
+    proof = case.fence([*lost, last])
+    assert isinstance(proof, Proof)
+    share = RULES.deadline_s / 4
+    assert last.cut_at is not None
+    assert last.cut_at - Clock().at <= 3 * (share + RULES.poll_s)
+
+
+@pytest.mark.parametrize(
+    ("powers", "devices", "off"),
+    [
+        ([OFF, OFF], 2, True),
+        ([OFF, UNKNOWN], 2, False),
+        ([OFF, ON], 2, False),
+        ([OFF], 2, False),
+        ([OFF, OFF, UNKNOWN], 2, True),
+    ],
+)
+def test_look_again_at_two(
+    powers: list[Power], devices: int, off: bool
+) -> None:
+    clock = Clock()
+    made = [
+        Device(clock, name=f"d{i}", before=p) for i, p in enumerate(powers)
+    ]
+    assert look_again(made, ["power"], devices)[0] is off
+
+
+# -- random faults, and what is true ----------------------------------------
+@dataclass
+class Plant:
+    """One host that really runs or not, behind devices that misbehave."""
+
+    clock: Clock
+    back_after: float | None = None
+    """Seconds after the cut at which it runs again."""
+    cut_at: float | None = None
+
+    def runs(self) -> bool:
+        if self.cut_at is None:
+            return True
+        since = self.clock.at - self.cut_at
+        return self.back_after is not None and since >= self.back_after
+
+
+@dataclass
+class Flaky:
+    """An honest device of a plant; each call has its own fault."""
+
+    plant: Plant
+    name: str
+    faults: list[str]
+    evidence: Evidence = Evidence.POWER
+
+    def _fault(self) -> str:
+        fault = self.faults.pop(0) if self.faults else "ok"
+        self.plant.clock.sleep({"slow": 5.0, "lost": 3.0}.get(fault, 0.1))
+        return fault
+
+    def identify(self) -> str:
+        fault = self._fault()
+        if fault in ("lost", "garbled", "busy"):
+            raise unreachable()
+        if fault == "stranger":
+            raise BadInput("wrong_machine", "It is c9.")
+        return "c1"
+
+    def power(self) -> model.Reading:
+        fault = self._fault()
+        word = ON if self.plant.runs() else OFF
+        if fault in ("lost", "garbled", "busy", "stranger"):
+            word = UNKNOWN
+        return model.Reading(
+            device=self.name, power=word, at=self.plant.clock.at
+        )
+
+    def cut(self, asked: Claim) -> None:
+        fault = self._fault()
+        if fault == "lost":
+            raise NoAnswer("no_answer", "sent, no answer.")
+        if fault == "busy":
+            raise refused()
+        if fault == "garbled":
+            raise unreachable()
+        if fault != "ignored" and self.plant.cut_at is None:
+            self.plant.cut_at = self.plant.clock.at
+
+    def restore(self, asked: Claim) -> None:
+        raise AssertionError("nobody powers on")
+
+
+FAULT = st.sampled_from(
+    ["ok", "ok", "slow", "lost", "garbled", "busy", "stranger", "ignored"]
+)
+
+
+@given(
+    faults=st.lists(st.lists(FAULT, max_size=12), min_size=1, max_size=3),
+    back_after=st.one_of(st.none(), st.floats(0.1, 9.9)),
+    devices=st.integers(1, 2),
+)
+def test_no_proof_of_a_host_that_runs(
+    faults: list[list[str]], back_after: float | None, devices: int
+) -> None:
+    """Whatever honest devices do wrong, in whatever order."""
+    case = Case()
+    plant = Plant(case.clock, back_after)
+    made = [Flaky(plant, f"d{i}", list(f)) for i, f in enumerate(faults)]
+    rules = Fencing(stable_s=10, poll_s=2, deadline_s=60, devices=devices)
+    answer = prove_dead(
+        "c1",
+        "i",
+        made,
+        rules,
+        clock=case.clock,
+        permit=case.permit,
+        hear=lambda: [],
+        journal=case.journal,
+    )
+    if isinstance(answer, Proof):
+        assert not plant.runs()
+        assert back_after is None
+    longest = rules.deadline_s + len(made) * (2 * 5 + 5 + rules.poll_s) + 15
+    assert case.clock.at - Clock().at <= longest

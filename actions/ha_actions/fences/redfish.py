@@ -9,11 +9,14 @@ and environment proxies are ignored: a proxy's answer is not the BMC's.
 from __future__ import annotations
 
 import dataclasses
+import socket
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import sushy
+from cryptography import x509
 from sushy import auth as sushy_auth
 from sushy import connector as sushy_connector
 from sushy import exceptions as sushy_errors
@@ -136,6 +139,34 @@ class RedfishFence:
     def restore(self, claim: Claim) -> None:
         """Ask for On."""
         self._reset(sushy.ResetType.ON, sushy.PowerState.ON, claim)
+
+    def certificate_until(self) -> float:
+        """When the BMC's TLS certificate ends, verified or not.
+
+        :raises Transient: there is none, or the BMC did not answer.
+        """
+        there = urlsplit(self._set.address)
+        if there.scheme != "https":
+            raise Transient("bmc", f"The BMC {self.name} speaks no TLS.")
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # it is only looked at
+        try:
+            with (
+                socket.create_connection(
+                    (there.hostname or "", there.port or 443), TIMEOUT_S
+                ) as plain,
+                context.wrap_socket(
+                    plain, server_hostname=there.hostname
+                ) as made,
+            ):
+                der = made.getpeercert(binary_form=True) or b""
+            found = x509.load_der_x509_certificate(der)
+        except (OSError, ValueError) as error:
+            raise Transient(
+                "bmc", f"The BMC {self.name} showed no certificate."
+            ) from error
+        return found.not_valid_after_utc.timestamp()
 
     def _reset(self, how: Any, already: Any, claim: Claim) -> None:
         system = self._call(self._system)

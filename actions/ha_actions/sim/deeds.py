@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ha_actions import operator_acts
+from ha_actions.confirm_dead import Look, confirm
 from ha_actions.errors import BadInput
 from ha_actions.incidents import Record
 from ha_actions.sim import alarms
@@ -141,6 +142,19 @@ def approve(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
     operator_acts.approve(record, incident(record, words[0]), WHO)
 
 
+def confirm_dead(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
+    """A person's word, who has looked at nothing but the host itself."""
+    opened = record.incident(incident(record, words[0]))
+    confirm(
+        record,
+        opened,
+        Look((), ()),
+        by=WHO,
+        because=WHY,
+        lasts_s=lasts(words),
+    )
+
+
 def incident(record: Record, host: str) -> str:
     """Id of the host's open incident.
 
@@ -159,6 +173,7 @@ OPERATOR: Mapping[str, Callable[[Stage, Record, tuple[str, ...]], None]] = {
     "resume": resume,
     "abort": abort,
     "approve": approve,
+    "confirm-dead": confirm_dead,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ha_actions.action import HaAction, requirements
 from ha_actions.errors import Transient
 from ha_actions.model import (
+    Evidence,
     Guest,
     Incident,
     LeftAlone,
@@ -43,14 +44,15 @@ class MakePlan(HaAction):
         incident = run.incident(self.incident)
         policy = run.policy(incident)
         numbers = run.record.parts(incident.id, "plan.")
+        proof = run.record.proof(incident.id)
         plan = make_plan(
             incident.id,
             incident.host,
             _guests(run, incident, policy),
             policy,
             requirements(),
-            proven=incident.dry_run
-            or run.record.proof(incident.id) is not None,
+            proven=incident.dry_run or proof is not None,
+            evidence=proof.evidence if proof else Evidence.POWER,
             done=_done(run, incident),
             number=len(numbers) + 1,
         )
