@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+JOBS ?= 2
 LAB = tests/lab/lab
 
 .PHONY: help install drill test lint types lab test-nova bench clean
@@ -35,7 +36,7 @@ drill: $(READY)
 	@$(BIN)/ha-pack drill
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -m 'not lab'
+	@$(BIN)/python -m pytest -q -n $(JOBS) -m 'not lab and not fences'
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -247,9 +247,19 @@ def _hear_out(
         f"(policy needs {rules.stable_s:g}){also}, no witness alive after it",
         since=off[0].at,
         at=clock.now(),
-        readings=tuple(seen[-20:]),
+        readings=_telling(seen, [those for _, those in devices]),
         testimonies=heard,
     )
+
+
+def _telling(
+    seen: Sequence[Reading], offs: Sequence[Sequence[Reading]]
+) -> tuple[Reading, ...]:
+    """The readings that a person needs: how each OFF began and ended, and
+    what was read last; a proof must fit into the ledger."""
+    telling = {id(r) for off in offs for r in (*off[:5], *off[-15:])}
+    telling |= {id(r) for r in seen[-20:]}
+    return tuple(r for r in seen if id(r) in telling)
 
 
 def _list(sentences: Sequence[str]) -> str:

@@ -483,6 +483,21 @@ def test_two_devices_are_both_cut_and_named() -> None:
     assert "bmc 6 times before it" in proof.rule
 
 
+def test_a_proof_shows_every_device_however_long_it_took() -> None:
+    case = Case()
+    bmc = case.device(name="bmc")
+    pdu = case.device(name="pdu", after=[(0, ON), (60, OFF)])
+    proof = case.fence([bmc, pdu], TWO)
+    assert isinstance(proof, Proof)
+    shown = [r.device for r in proof.readings if r.power is OFF]
+    assert shown.count("bmc") >= 6
+    assert shown.count("pdu") >= 6
+    assert [r.at for r in proof.readings] == sorted(
+        r.at for r in proof.readings
+    )
+    assert len(proof.readings) < 50
+
+
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [

@@ -39,7 +39,22 @@ class OpenIncident(HaAction):
     opened_by: str = ""
 
     def perform(self, run: Run) -> dict[str, Any]:
-        """Read the start; dismiss, join, go on with, or open an incident."""
+        """Read the start; dismiss, join, go on with, or open an incident.
+
+        A wrong input is a dismissal that a person sees: trying again with
+        the same input is useless.
+        """
+        try:
+            return self._start(run)
+        except BadInput as error:
+            host = str(self.host or "?")
+            run.journal.tell(host, f"not started: {error.message}")
+            return _dismiss(
+                run,
+                Dismissal(code=error.code, reason=error.message, host=host),
+            )
+
+    def _start(self, run: Run) -> dict[str, Any]:
         if self.resume:
             return self._go_on(run, run.incident(str(self.resume)))
         text = run.patiently(run.record.policy_text)
