@@ -9,11 +9,12 @@ READY = $(VENV)/.ready
 JOBS ?= 2
 LAB = tests/lab/lab
 
-.PHONY: help install drill test lint types lab test-nova bench clean
+.PHONY: help install drill test lint types test-fences lab test-nova bench clean
 
 help:
 	@echo "make drill      a compute host dies in a simulated cloud; watch"
 	@echo "make test       unit tests, scenarios, the real engine"
+	@echo "make test-fences  the fences against real devices' emulators"
 	@echo "make lint       ruff, yamllint, mypy, the workbook's lint"
 	@echo "make lab        a real OpenStack control plane on loopback"
 	@echo "make test-nova  a real Nova host dies in it, and its VMs come back"
@@ -53,6 +54,12 @@ lab:
 test-nova: $(READY)
 	@$(LAB) up
 	@$(BIN)/python -m pytest -q -m lab tests/lab; status=$$?; $(LAB) down; exit $$status
+
+# Real fence devices on loopback: BMC emulators, ipmitool, fence agents.
+test-fences: $(READY)
+	@command -v ipmitool ipmi_sim fence_ipmilan >/dev/null || \
+	  { echo "missing: apt-get install ipmitool openipmi fence-agents" >&2; exit 2; }
+	@$(BIN)/python -m pytest -q -m fences tests/fences
 
 bench: $(READY)
 	@$(BIN)/python -m ha_installer.bench

@@ -95,7 +95,7 @@ setup(
             "redfish = ha_actions.fences.redfish:RedfishFence",
             "ipmi = ha_actions.fences.ipmi:IpmiFence",
             "fence_agent = ha_actions.fences.fence_agent:FenceAgent",
-            "switch_port = ha_actions.fences.fence_agent:SwitchPort",
+            "switch_port = ha_actions.fences.switch_port:SwitchPort",
             "ironic = ha_actions.fences.ironic:IronicFence",
             "ceph_blocklist = ha_actions.fences.ceph_blocklist:CephBlocklist",
             "scsi_reservation = "

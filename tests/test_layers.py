@@ -45,8 +45,9 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"yaml"},
     ),
     "device": (VALUES | {"ports"}, set()),
+    "clusterlabs": (VALUES | {"ports", "command", "device"}, set()),
     "fences": (
-        VALUES | {"ports", "command", "device"},
+        VALUES | {"ports", "command", "device", "clusterlabs"},
         {"sushy", "openstack", "keystoneauth1", "cryptography"},
     ),
     "witnesses": (VALUES | {"ports"}, set()),

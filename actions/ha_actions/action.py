@@ -77,9 +77,26 @@ def _outside() -> Outside:
     return found
 
 
+def _caller(outside: Outside, context: Any) -> str:
+    """The project that calls.
+
+    When Mistral's heartbeat checker has given up an executor, it goes on
+    with a context of its own, without a project. Then the execution's owner
+    is asked for, with the executor's own credentials: they see executions of
+    the operator's project, and a tenant's not.
+    Source: mistral 23, services/action_heartbeat_checker.py; seen on a
+    killed executor.
+    """
+    project = context.security.project_id
+    execution = context.execution.workflow_execution_id
+    if project is None and execution:
+        return outside.ledger.execution_project(str(execution))
+    return str(project or "")
+
+
 def _enter(context: Any) -> Run:
     outside = _outside()
-    project = context.security.project_id
+    project = _caller(outside, context)
     if project not in outside.operator_projects:
         outside.journal.note(
             "refusal", f"project {project}", "not_operator: nothing was asked"
@@ -125,7 +142,7 @@ def perform_by_name(
     name: str,
     inputs: Mapping[str, Any],
     *,
-    project: str,
+    project: str | None,
     execution: str,
     action_execution: str,
 ) -> tuple[Any, Any]:

@@ -101,12 +101,19 @@ class MistralLedger:
 
     def execution_state(self, execution: str) -> str:
         """Mistral's word for an execution, ``""`` if there is none."""
+        return self._execution(execution, "state")
+
+    def execution_project(self, execution: str) -> str:
+        """The project that owns it, ``""`` if the reader cannot see it."""
+        return self._execution(execution, "project_id")
+
+    def _execution(self, execution: str, field: str) -> str:
         what = f"read execution {execution}"
         answer = self._send("GET", f"/executions/{quote(execution, safe='')}")
         if answer.status_code == 404:
             return ""
         _check(answer, what)
-        return str(_body(answer, what).get("state") or "")
+        return str(_body(answer, what).get(field) or "")
 
     def _send(
         self,

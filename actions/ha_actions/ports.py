@@ -82,6 +82,9 @@ class Ledger(Protocol):
     def execution_state(self, execution: str) -> str:
         """Mistral's word for an execution, ``""`` if there is none."""
 
+    def execution_project(self, execution: str) -> str:
+        """The project that owns it, ``""`` if the reader cannot see it."""
+
 
 class Cloud(Protocol):
     """Nova, Neutron, Cinder and Octavia, as far as the pack needs them."""

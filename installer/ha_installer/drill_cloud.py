@@ -275,6 +275,10 @@ class _Shared:
             execution
         ) or self._real.execution_state(execution)
 
+    def execution_project(self, execution: str) -> str:
+        """The project that owns it, in the cloud's Mistral."""
+        return self._real.execution_project(execution)
+
 
 # -- watching -----------------------------------------------------------------
 def _watch(

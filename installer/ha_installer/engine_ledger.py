@@ -64,10 +64,17 @@ class EngineLedger:
 
     def execution_state(self, execution: str) -> str:
         """Mistral's word for an execution, ``""`` if there is none."""
+        return self._execution(execution, "state")
+
+    def execution_project(self, execution: str) -> str:
+        """The project that owns it; without Keystone all have the same."""
+        return self._execution(execution, "project_id")
+
+    def _execution(self, execution: str, field: str) -> str:
         found = self._db().get_workflow_executions(
-            id=execution, fields=("id", "state")
+            id=execution, fields=("id", field)
         )
-        return str(found[0].state) if found else ""
+        return str(getattr(found[0], field)) if found else ""
 
     def _db(self) -> Any:
         from mistral.db.v2 import api

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ha_actions.clock import SystemClock
 from ha_actions.errors import BadInput, Failed, HaError, Refused, Transient
-from ha_actions.fences.fence_agent import FenceAgent, SwitchPort
+from ha_actions.fences.fence_agent import FenceAgent
+from ha_actions.fences.switch_port import SwitchPort
 from ha_actions.model import Evidence, Power
 from unit.fakes import claim
 from unit.programs import Answer, Program

@@ -83,6 +83,8 @@ class Execution:
     children: list[Execution] = field(default_factory=list)
     branches: list[Handle] = field(default_factory=list)
     calls: int = 0
+    orphaned: bool = False
+    """Goes on with the heartbeat checker's context, which has no project."""
 
     def scope(self, variables: Mapping[str, Any]) -> Scope:
         """What expressions outside of a task see."""

@@ -58,7 +58,8 @@ class ActionContext:
     workflow: str
     task: str
     action_execution_id: str
-    project: str
+    project: str | None
+    """None once Mistral has given up an executor of the execution."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,11 @@ class Interpreter:
         execution.end(CANCELLED, None)
         for child in execution.children:
             self.cancel(child.id)
+
+    def project_of(self, execution_id: str) -> str:
+        """The project that an execution, or a sub-workflow's, belongs to."""
+        found = self.executions.get(execution_id)
+        return found.project if found else ""
 
     # -- an execution ----------------------------------------------------
     def _make(
@@ -296,8 +302,10 @@ class Interpreter:
         if task.action is None:
             flow = self._book.find(task.workflow)
             child = self._make(name, flow, given, execution.project)
+            child.orphaned = execution.orphaned
             execution.children.append(child)
             self._play(child)
+            execution.orphaned |= child.orphaned
             return child.state, child.output, child.state_info
         action = str(task.action(scope) or "std.noop")
         context = ActionContext(
@@ -305,7 +313,7 @@ class Interpreter:
             f"{self._book.name}.{execution.flow.name}",
             task.name,
             name,
-            execution.project,
+            None if execution.orphaned else execution.project,
         )
         box: list[ActionResult] = []
 
@@ -322,6 +330,7 @@ class Interpreter:
             self._clock.sleep(left)
             if left < self._heartbeat_s:
                 return _UNANSWERED
+            execution.orphaned = True
             return ERROR, LOST, LOST
         answer = box[0]
         if answer.error is None:

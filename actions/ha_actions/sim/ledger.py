@@ -22,6 +22,7 @@ class MemoryLedger:
     def __init__(self, states: Callable[[str], str] | None = None) -> None:
         self.entries: dict[str, str] = {}
         self.states = states or (lambda execution: "")
+        self.projects: Callable[[str], str] = lambda execution: ""
         self.writes = 0
 
     def create(self, name: str, value: Mapping[str, Any]) -> bool:
@@ -55,6 +56,10 @@ class MemoryLedger:
     def execution_state(self, execution: str) -> str:
         """Mistral's word for an execution, ``""`` if there is none."""
         return self.states(execution)
+
+    def execution_project(self, execution: str) -> str:
+        """The project that owns it, ``""`` if there is none."""
+        return self.projects(execution)
 
 
 def _text(name: str, value: Mapping[str, Any]) -> str:

@@ -82,6 +82,8 @@ def play(
         engine.executions[id].state if id in engine.executions else ""
     )
 
+    ledger.projects = engine.project_of
+
     def start(
         workflow: str, inputs: dict[str, Any], id: str, project: str
     ) -> str:
@@ -139,7 +141,7 @@ def _act(
 ) -> ActionResult:
     """One action, with the crashes that the script has placed at it."""
     _die(stage, "before", name)
-    if context.project == OPERATOR:
+    if context.project in (OPERATOR, None):
         answer = run_action(name, inputs, context)
     else:
         before = (len(stage.world.changes), stage.writes())
