@@ -57,8 +57,9 @@ test-nova: $(READY)
 
 # Real fence devices on loopback: BMC emulators, ipmitool, fence agents.
 test-fences: $(READY)
-	@command -v ipmitool ipmi_sim fence_ipmilan >/dev/null || \
-	  { echo "missing: apt-get install ipmitool openipmi fence-agents" >&2; exit 2; }
+	@for c in ipmitool ipmi_sim fence_ipmilan; do command -v $$c >/dev/null || \
+	  { echo "$$c is missing: apt-get install ipmitool openipmi fence-agents" >&2; \
+	    exit 2; }; done
 	@$(BIN)/python -m pytest -q -m fences tests/fences
 
 bench: $(READY)

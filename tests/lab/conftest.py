@@ -25,6 +25,23 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "lab: needs the real OpenStack lab (tests/lab): minutes",
     )
+    config.addinivalue_line(
+        "markers",
+        "lab_full: needs the full lab, `lab up --full`; run only with "
+        "-m lab_full",
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """The full lab's drills run only when they are named."""
+    if "lab_full" not in (config.option.markexpr or ""):
+        kept = [i for i in items if not i.get_closest_marker("lab_full")]
+        config.hook.pytest_deselected(
+            items=[i for i in items if i not in kept]
+        )
+        items[:] = kept
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +62,27 @@ def lab(lab_up: ModuleType) -> Iterator[ModuleType]:
     """
     lab_up.reset()
     yield lab_up
+
+
+@pytest.fixture(scope="session")
+def full_lab_up() -> ModuleType:
+    """`world` of a full lab that is up; starts it when needed."""
+    sys.path.insert(0, str(HERE))
+    from rig import settings
+
+    if not settings.FULL:
+        pytest.exit("The full lab is not up: `tests/lab/lab up --full`.", 2)
+    import world
+
+    return world
+
+
+@pytest.fixture
+def full(full_lab_up: ModuleType) -> Iterator[ModuleType]:
+    """A full lab, reset: no servers, no volumes, no incidents, armed."""
+    import control
+
+    control.start_all()
+    full_lab_up.reset()
+    yield full_lab_up
+    control.start_all()

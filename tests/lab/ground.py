@@ -94,6 +94,13 @@ def kill(host: str) -> None:
     rig_hosts.kill(host)
 
 
+def isolate(host: str) -> None:
+    """Take the host's network away (full lab): no broker, no answer; its
+    guests run on and its power stays On.
+    """
+    rig_hosts.isolate(host)
+
+
 def pull_plug(host: str) -> None:
     """Cut the power without asking the BMC: nova-compute and all guests are
     gone when this returns.

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from rig import settings
+from rig import pack, settings
 from rig.errors import LabError
 from rig.progress import say
 
@@ -28,9 +28,9 @@ STAMP = settings.VENV / "lab-requirements.sha256"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def build() -> None:
+def build() -> bool:
     """Both installs side by side: one waits for the disk, the other for the
-    network.
+    network. True when the pack in Mistral's venv is another than before.
     """
     settings.STATE.mkdir(parents=True, exist_ok=True)
     settings.LOG.mkdir(parents=True, exist_ok=True)
@@ -44,12 +44,17 @@ def build() -> None:
 
     beside = threading.Thread(target=attempt)
     beside.start()
+    changed = False
     try:
         venv()
+        if settings.FULL:
+            more_services()
+            changed = pack.install(mistral_venv())
     finally:
         beside.join()
     if failures:
         raise failures[0]
+    return changed
 
 
 def packages() -> None:
@@ -98,32 +103,56 @@ def venv() -> None:
     """One venv for every service, the emulator and the tests; made again when
     requirements.txt is another.
     """
-    wanted = hashlib.sha256(settings.REQUIREMENTS.read_bytes()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == wanted:
+    _venv(settings.VENV, [settings.REQUIREMENTS], STAMP)
+
+
+def more_services() -> None:
+    """What the full lab adds to that venv."""
+    _venv(
+        settings.VENV,
+        [settings.REQUIREMENTS, settings.MORE_REQUIREMENTS],
+        settings.VENV / "lab-requirements-full.sha256",
+        fresh=False,
+    )
+
+
+def mistral_venv() -> Path:
+    """Mistral's own venv."""
+    stamp = settings.MISTRAL_VENV / "lab-requirements.sha256"
+    _venv(settings.MISTRAL_VENV, [settings.MISTRAL_REQUIREMENTS], stamp)
+    return settings.MISTRAL_VENV
+
+
+def _venv(
+    where: Path, wanted: list[Path], stamp: Path, *, fresh: bool = True
+) -> None:
+    """Make the venv (or, not fresh, add to it) unless the stamp says that
+    these very files were installed.
+    """
+    text = b"".join(path.read_bytes() for path in wanted)
+    digest = hashlib.sha256(text).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
         return
-    say("making the venv")
-    shutil.rmtree(settings.VENV, ignore_errors=True)
+    say(f"making {where.name}: {wanted[-1].name}")
     uv = _uv()
-    python = str(settings.BIN / "python")
-    if uv:
+    python = str(where / "bin" / "python")
+    if fresh:
+        shutil.rmtree(where, ignore_errors=True)
         _must(
-            [uv, "venv", "-q", "--python", sys.executable, str(settings.VENV)]
+            [uv, "venv", "-q", "--python", sys.executable, str(where)]
+            if uv
+            else [sys.executable, "-m", "venv", str(where)]
         )
-        install = [
-            uv,
-            "pip",
-            "install",
-            "-q",
-            "--python",
-            python,
-            "--compile-bytecode",
-        ]
-    else:
-        _must([sys.executable, "-m", "venv", str(settings.VENV)])
-        install = [python, "-m", "pip", "install", "-q"]
-    _must([*install, "-r", str(settings.REQUIREMENTS)])
-    STAMP.write_text(wanted)
-    say("venv made")
+    install = (
+        [uv, "pip", "install", "-q", "--compile-bytecode", "--python", python]
+        if uv
+        else [python, "-m", "pip", "install", "-q"]
+    )
+    for path in wanted:
+        install += ["-r", str(path)]
+    _must(install)
+    stamp.write_text(digest)
+    say(f"{where.name} made")
 
 
 def _uv() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,21 +15,26 @@ from rig import hosts, lab, readiness, settings
 from rig.errors import LabError
 from rig.progress import say
 
-HOST_VERBS = ("kill", "power-off", "return")
+HOST_VERBS = ("kill", "power-off", "isolate", "return")
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands."""
     top = argparse.ArgumentParser(
         prog="lab",
-        description="A real OpenStack control plane, three pretended hosts.",
+        description="A real OpenStack control plane, pretended hosts.",
     )
     commands = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND"
     )
     commands.add_parser("build", help="install what it needs")
-    commands.add_parser(
+    up = commands.add_parser(
         "up", help="build if needed, start everything, wait until it is well"
+    )
+    up.add_argument(
+        "--full",
+        action="store_true",
+        help="four hosts in two racks, Cinder, Mistral with the pack",
     )
     commands.add_parser("down", help="stop everything that it started")
     commands.add_parser(
@@ -40,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     logs = commands.add_parser("logs", help="the end of a service's log")
     logs.add_argument("service", nargs="?")
     logs.add_argument("-n", "--lines", type=int, default=60)
-    host = commands.add_parser("host", help="kill, power off or return a host")
+    host = commands.add_parser("host", help="strike a host, or let it return")
     host.add_argument("name", choices=settings.HOSTS)
     host.add_argument("verb", choices=HOST_VERBS)
     bmc = commands.add_parser(
@@ -84,6 +90,9 @@ def _run(asked: argparse.Namespace) -> int:
         "down": lab.down,
         "reset": lab.reset,
     }
+    if asked.command == "up" and lab.choose(asked.full):
+        # settings were read for the other size
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
     if asked.command in plain:
         plain[asked.command]()
         return 0
@@ -144,6 +153,8 @@ def _host(name: str, verb: str) -> int:
         hosts.kill(name)
     elif verb == "power-off":
         hosts.cut(name)
+    elif verb == "isolate":
+        hosts.isolate(name)
     else:
         hosts.energise(name)
     say(

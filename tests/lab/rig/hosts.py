@@ -1,6 +1,7 @@
-"""The three hosts: their power, their guests, their BMC's mood.
+"""The hosts: their power, their guests, their BMC's mood.
 
-A host is a folder (state_path of its nova-compute) and that process. Its truth
+A host is a folder (state_path of its nova-compute) and that process, and in
+the full lab a link: its way to the broker, and what answers for it. Its truth
 is in three small files: `power` (On or Off), `guests.json` (written by the
 virt driver) and `bmc.json` (what its BMC gets wrong). Guarantee: `power` reads
 Off only after nova-compute is gone and no guest of the host runs any more.
@@ -11,11 +12,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 from rig import process, settings
 from rig.errors import LabError
+from rig.waiting import eventually
 
 # Nova's numbers for a guest's power: the ones that matter here.
 RUNNING, PAUSED, OFF = 1, 3, 4
@@ -36,6 +39,11 @@ MOODS: dict[str, dict[str, Any]] = {
 def compute_name(host: str) -> str:
     """The service that is this host."""
     return f"compute-{host}"
+
+
+def link_name(host: str) -> str:
+    """The service that is this host's network."""
+    return f"link-{host}"
 
 
 def known(host: str) -> str:
@@ -68,12 +76,45 @@ def kill(host: str) -> bool:
     return process.stop(compute_name(known(host)), grace=0)
 
 
+def isolate(host: str) -> None:
+    """Take its network away: no broker, no answer; its guests run on and its
+    nova-compute tries for ever. Again: no effect.
+    """
+    if not settings.FULL:
+        raise LabError(
+            "Only a host of the full lab can be isolated: `lab up --full`."
+        )
+    _go_dark(known(host))
+
+
+def _go_dark(host: str) -> None:
+    if not settings.FULL or not process.running(link_name(host)):
+        return
+    note = settings.host_dir(host) / "network"
+    if not note.exists():
+        process.signal_group(link_name(host), signal.SIGUSR1)
+        eventually(f"{host} being dark", note.exists, 10, every=0.02)
+
+
+def _connect(host: str) -> None:
+    """Its network is back: a new link."""
+    from rig.services import link
+
+    note = settings.host_dir(host) / "network"
+    if note.exists():
+        process.stop(link_name(host), grace=0)
+        note.unlink()
+    for service in link.of(host):
+        process.start(service.name, service.argv, service.env)
+
+
 def cut(host: str) -> None:
     """Take the power away: nova-compute dies, then every guest stops, then
     `power` says Off. Again: no effect.
     """
     with _one_at_a_time(host):
         kill(host)
+        _go_dark(host)
         # Their disks stay where they are, so they stay known, as on a real
         # hypervisor after a power cut.
         guests = {
@@ -92,7 +133,8 @@ def energise(host: str) -> None:
 
     with _one_at_a_time(host):
         mark_on(host)
-        service = nova.compute(known(host))
+        _connect(known(host))
+        service = nova.compute(host)
         process.start(service.name, service.argv, service.env)
 
 

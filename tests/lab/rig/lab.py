@@ -54,7 +54,8 @@ def up() -> None:
     databases once, starts, seeds, waits.
     """
     with alone():
-        build.build()
+        if build.build():
+            _stop_pack()
         process.stop_strays()
         if _made() != settings.fingerprint():
             _forget()
@@ -78,9 +79,45 @@ def up() -> None:
                 [service.name for service in services.SERVICES],
             )
         )
+        steps += [
+            graph.Step(
+                setup.name,
+                partial(_set_up, setup),
+                ["hosts ready", *setup.after],
+            )
+            for setup in services.FINISH
+        ]
         graph.run(steps)
         settings.MADE.write_text(json.dumps(settings.fingerprint()))
     say("the lab is up")
+
+
+def _stop_pack() -> None:
+    """Mistral finds actions when it starts: a new wheel needs new
+    processes.
+    """
+    for name in process.recorded():
+        if name.startswith("mistral-"):
+            process.stop(name)
+
+
+def choose(full: bool) -> bool:
+    """Note down which size `up` is for; True when that is a change, so that
+    the command has to begin anew.
+    """
+    if full == settings.FULL:
+        return False
+    if any(process.running(name) for name in process.recorded()):
+        is_, wanted = ("small", "full") if full else ("full", "small")
+        raise LabError(
+            f"The {is_} lab is up; `lab down` first, then the {wanted} one."
+        )
+    with alone():
+        if full:
+            settings.PROFILE.write_text("full")
+        else:
+            settings.PROFILE.unlink(missing_ok=True)
+    return True
 
 
 def _made() -> Any:
@@ -158,6 +195,7 @@ def down() -> None:
     """Stop everything that the lab started, and nothing else."""
     with alone():
         stop_all()
+        settings.PROFILE.unlink(missing_ok=True)
     say("the lab is down")
 
 
@@ -202,8 +240,7 @@ def reset() -> None:
     with alone():
         for host in settings.HOSTS:
             hosts.mood(host, "ok")
-            if not process.running(hosts.compute_name(host)):
-                hosts.energise(host)
+            hosts.energise(host)
         cloud = Cloud()
         eventually(
             "the deletion of all servers",
@@ -216,7 +253,33 @@ def reset() -> None:
             lambda: not any(hosts.guests_on(host) for host in settings.HOSTS),
             90,
         )
+        if settings.FULL:
+            _reset_more(cloud)
     say("the lab is reset")
+
+
+def _reset_more(cloud: Cloud) -> None:
+    from rig.services import mistral, octavia
+
+    mistral.forget_incidents()
+    if process.running("octavia"):
+        octavia.reset()
+    asked: set[str] = set()
+    eventually(
+        "the deletion of all volumes", partial(_no_volumes, cloud, asked), 60
+    )
+
+
+def _no_volumes(cloud: Cloud, asked: set[str]) -> bool:
+    path = "/volumes/detail?all_tenants=1"
+    volumes = cloud("cinder", "GET", path)["volumes"]
+    for volume in volumes:
+        if volume["id"] in asked:
+            continue
+        path = f"/volumes/{volume['id']}?force=true"
+        if cloud.ask("cinder", "DELETE", path).status < 400:
+            asked.add(volume["id"])
+    return not volumes
 
 
 def _no_servers(cloud: Cloud, asked: set[str]) -> bool:

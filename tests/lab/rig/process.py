@@ -178,7 +178,8 @@ def environment(
     return kept | dict(extra or {})
 
 
-def _signal(name: str, number: int) -> None:
+def signal_group(name: str, number: int) -> None:
+    """Send a signal to each process of a service."""
     for proc in members(name):
         try:
             os.kill(proc.pid, number)
@@ -192,11 +193,11 @@ def stop(name: str, grace: float = 15.0) -> bool:
     """
     was_running = running(name)
     if grace:
-        _signal(name, signal.SIGTERM)
+        signal_group(name, signal.SIGTERM)
     deadline = time.monotonic() + grace
     while running(name):
         if time.monotonic() >= deadline:
-            _signal(name, signal.SIGKILL)
+            signal_group(name, signal.SIGKILL)
         time.sleep(0.05)
     _file(name).unlink(missing_ok=True)
     return was_running

@@ -1,7 +1,8 @@
 """Every name, port and path of the lab, in one place.
 
-Guarantee: nothing here touches the disk or the network; the state folder is
-the only place the lab writes to.
+Guarantee: nothing here writes or uses the network; the state folder is the
+only place the lab writes to. The lab has two sizes, `small` and `full`; which
+one is up is a word in the state folder, so that every process of it agrees.
 """
 
 from __future__ import annotations
@@ -13,15 +14,29 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("HA_LAB_DIR") or HOME / ".state").resolve()
 
+# Written by `up --full`, removed by `down`.
+PROFILE = STATE / "profile"
+FULL = PROFILE.exists() and PROFILE.read_text().strip() == "full"
+
 VENV = STATE / "venv"
 BIN = VENV / "bin"
 ETC = STATE / "etc"
 LOG = STATE / "log"
 RUN = STATE / "run"
-DATA = STATE / "data"
+# Each size has databases of its own: changing between them makes nothing anew.
+DATA = STATE / ("data-full" if FULL else "data")
 HOSTS_DIR = DATA / "hosts"
 PLUGINS = HOME / "plugins"
 REQUIREMENTS = HOME / "requirements.txt"
+
+# The full lab's own: more services in the same venv; Mistral and the pack in
+# another, as on an operator's controller.
+MORE_REQUIREMENTS = HOME / "requirements-full.txt"
+MISTRAL_REQUIREMENTS = HOME / "requirements-mistral.txt"
+MISTRAL_VENV = STATE / "venv-mistral"
+MISTRAL_BIN = MISTRAL_VENV / "bin"
+CHECKOUT = HOME.parent.parent
+PACK = ETC / "pack"
 
 # Written last by the first `up`; while it is missing, the databases are made
 # anew.
@@ -31,7 +46,14 @@ CLOUDS_YAML = STATE / "clouds.yaml"
 NOVA_CALLS = LOG / "nova-calls.log"
 BMC_ACTIONS = LOG / "bmc-actions.jsonl"
 
-HOSTS = ("host1", "host2", "host3")
+# Rack -> its hosts; in the full lab each rack is an aggregate with the
+# metadata `rack`.
+RACKS = {"rack1": ("host1", "host2"), "rack2": ("host3", "host4")}
+HOSTS = (
+    tuple(host for rack in RACKS.values() for host in rack)
+    if FULL
+    else ("host1", "host2", "host3")
+)
 LISTEN = "127.0.0.1"
 BASE = int(os.environ.get("HA_LAB_PORT_BASE") or 21500)
 
@@ -49,6 +71,10 @@ PORT_NAMES = (
     "rabbitmq",
     "rabbitmq-dist",
     "epmd",
+    "cinder",
+    "mistral",
+    "octavia",
+    "reach",
 )
 PORTS = {name: BASE + offset for offset, name in enumerate(PORT_NAMES)}
 
@@ -66,6 +92,7 @@ DATABASES = (
     "nova",
     "nova_api",
     "nova_cell0",
+    *(("cinder", "mistral", "octavia") if FULL else ()),
 )
 
 KEYSTONE_URL = f"http://{LISTEN}:{PORTS['keystone']}/v3"
@@ -79,6 +106,15 @@ APIS = (
     ("glance", "image", ""),
     ("neutron", "network", ""),
     ("nova", "compute", "/v2.1"),
+    *(
+        (
+            ("cinder", "block-storage", "/v3"),
+            ("mistral", "workflowv2", "/v2"),
+            ("octavia", "load-balancer", ""),
+        )
+        if FULL
+        else ()
+    ),
 )
 
 
@@ -101,6 +137,15 @@ def host_dir(host: str) -> Path:
     return HOSTS_DIR / host
 
 
+def address(host: str) -> str:
+    """A host's own loopback address: where its link answers (full lab)."""
+    return f"127.0.0.{11 + HOSTS.index(host)}"
+
+
+CONTROL = "127.0.0.10"
+"""An address on the hosts' network that answers whatever host is gone."""
+
+
 def system_uuid(host: str) -> str:
     """The Redfish identity of a host: the same in every lab."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.lab.invalid"))
@@ -110,7 +155,16 @@ def fingerprint() -> dict[str, str]:
     """What the databases of a made lab depend on; a difference means that they
     are made anew.
     """
-    return {
+    more = (
+        {
+            "more": MORE_REQUIREMENTS.read_text(),
+            "mistral": MISTRAL_REQUIREMENTS.read_text(),
+            "apis": " ".join(name for name, _, _ in APIS),
+        }
+        if FULL
+        else {}
+    )
+    return more | {
         "requirements": REQUIREMENTS.read_text(),
         "base": str(BASE),
         "state": str(STATE),

@@ -15,6 +15,7 @@ def api(
     after: Sequence[str],
     env: Mapping[str, str],
     health: str = "/",
+    more: Sequence[str] = (),
 ) -> Service:
     """An API behind `module:application` on the port of its name."""
     port = settings.PORTS[name]
@@ -38,6 +39,7 @@ def api(
         "--add-header=Connection: close",
         "--disable-logging",
         "--worker-reload-mercy=1",
+        *more,
     ]
     return Service(
         name=name,

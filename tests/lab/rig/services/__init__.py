@@ -2,20 +2,26 @@
 and its port to `settings.PORT_NAMES`.
 
 A module may have `configure()` (write its files; called at each start),
-`SETUPS` (done once, when the databases are made) and `SERVICES`.
+`SETUPS` (done once, when the databases are made), `SERVICES`, and `FINISH`
+(done at each start, when the hosts are ready).
 """
 
 from __future__ import annotations
 
+from rig import settings
 from rig.service import Service, Setup
 from rig.services import (
     bmc,
+    cinder,
     glance,
     keystone,
+    link,
     mariadb,
     memcached,
+    mistral,
     neutron,
     nova,
+    octavia,
     placement,
     rabbitmq,
 )
@@ -28,8 +34,10 @@ MODULES = (
     placement,
     glance,
     neutron,
+    link,
     nova,
     bmc,
+    *((cinder, octavia, mistral) if settings.FULL else ()),
 )
 
 SERVICES: list[Service] = [
@@ -37,6 +45,9 @@ SERVICES: list[Service] = [
 ]
 SETUPS: list[Setup] = [
     setup for module in MODULES for setup in getattr(module, "SETUPS", [])
+]
+FINISH: list[Setup] = [
+    setup for module in MODULES for setup in getattr(module, "FINISH", [])
 ]
 
 

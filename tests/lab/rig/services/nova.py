@@ -7,6 +7,7 @@ import shutil
 from rig import hosts, ini, settings
 from rig.rest import Cloud
 from rig.service import Service, Setup, nova_says_up
+from rig.services import link
 from rig.uwsgi import api
 
 ETC = settings.ETC / "nova"
@@ -50,10 +51,10 @@ def configure() -> None:
     for host in settings.HOSTS:
         state = settings.host_dir(host)
         state.mkdir(parents=True, exist_ok=True)
-        ini.write(
-            ETC / f"{host}.conf",
-            {"DEFAULT": {"host": host, "state_path": state}},
-        )
+        own: dict[str, object] = {"host": host, "state_path": state}
+        if settings.FULL:
+            own["transport_url"] = link.transport_url(host)
+        ini.write(ETC / f"{host}.conf", {"DEFAULT": own})
     paste = settings.VENV / "etc" / "nova" / "api-paste.ini"
     if paste.exists():
         shutil.copyfile(paste, ETC / "api-paste.ini")
@@ -105,7 +106,14 @@ def _nova_conf() -> ini.Config:
         | {"send_service_user_token": True},
         "placement": ini.regional("nova"),
         "neutron": ini.regional("nova") | {"service_metadata_proxy": False},
+        **({"cinder": _cinder()} if settings.FULL else {}),
         **ini.messaging(),
+    }
+
+
+def _cinder() -> dict[str, object]:
+    return ini.regional("nova") | {
+        "catalog_info": "block-storage::publicURL",
     }
 
 
@@ -125,6 +133,25 @@ def seed() -> None:
     )
 
 
+def racks() -> None:
+    """An aggregate for each rack, with its metadata; what exists is kept."""
+    cloud = Cloud()
+    rows = cloud("nova", "GET", "/os-aggregates")["aggregates"]
+    found = {row["name"]: row for row in rows}
+    for rack, members in settings.RACKS.items():
+        one = found.get(rack)
+        if one is None:
+            body = {"aggregate": {"name": rack}}
+            one = cloud("nova", "POST", "/os-aggregates", body)["aggregate"]
+            one |= {"hosts": [], "metadata": {}}
+        path = f"/os-aggregates/{one['id']}/action"
+        if one["metadata"].get("rack") != rack:
+            change = {"set_metadata": {"metadata": {"rack": rack}}}
+            cloud("nova", "POST", path, change)
+        for host in set(members) - set(one["hosts"]):
+            cloud("nova", "POST", path, {"add_host": {"host": host}})
+
+
 def compute(host: str) -> Service:
     """The nova-compute that is `host`."""
     argv = [
@@ -139,7 +166,14 @@ def compute(host: str) -> Service:
         # A host that a test left forced down is never called up; lab.up()
         # waits for the hosts by readiness.ready(), which lifts that.
         started=lambda: True,
-        after=["rabbitmq", "keystone", "catalogue", "placement", "nova db"],
+        after=[
+            "rabbitmq",
+            "keystone",
+            "catalogue",
+            "placement",
+            "nova db",
+            *[service.name for service in link.of(host)],
+        ],
         before_start=lambda: hosts.mark_on(host),
         grace=0,  # a host that stops does not say goodbye
     )
@@ -181,6 +215,8 @@ SETUPS = [
     ),
     Setup(name="flavor", call=seed, after=["nova-api", "catalogue"]),
 ]
+
+FINISH = [Setup(name="racks", call=racks)] if settings.FULL else []
 
 # Keystone and its catalogue too: each of them logs in while it starts, and
 # ends when that is refused.
