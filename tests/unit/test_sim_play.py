@@ -56,7 +56,10 @@ def toy(
 ) -> ActionResult:
     """Cut c1, once, under a claim of a minute."""
     out = current()
-    if context.project not in (*out.operator_projects, None) or name == "toy.look":
+    if (
+        context.project not in (*out.operator_projects, None)
+        or name == "toy.look"
+    ):
         return ActionResult(error="refused")
     fence = out.fences("c1")[0]
     claim = Claim(
