@@ -9,7 +9,7 @@ READY = $(VENV)/.ready
 JOBS ?= 2
 LAB = tests/lab/lab
 
-.PHONY: help install drill test lint types test-fences lab test-nova bench clean
+.PHONY: help install drill test lint types test-fences lab test-nova test-lab bench clean
 
 help:
 	@echo "make drill      a compute host dies in a simulated cloud; watch"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint       ruff, yamllint, mypy, the workbook's lint"
 	@echo "make lab        a real OpenStack control plane on loopback"
 	@echo "make test-nova  a real Nova host dies in it, and its VMs come back"
+	@echo "make test-lab   drills on the full lab, with its own Mistral (20 min)"
 	@echo "make bench      the figures of docs/performance.md"
 
 install: $(READY)
@@ -61,6 +62,11 @@ test-fences: $(READY)
 	  { echo "$$c is missing: apt-get install ipmitool openipmi fence-agents" >&2; \
 	    exit 2; }; done
 	@$(BIN)/python -m pytest -q -m fences tests/fences
+
+# The whole control plane, Mistral distributed, the pack installed in it.
+test-lab: $(READY)
+	@$(LAB) up --full
+	@$(BIN)/python -m pytest -q -m lab_full tests/lab; status=$$?; $(LAB) down; exit $$status
 
 bench: $(READY)
 	@$(BIN)/python -m ha_installer.bench

@@ -96,14 +96,19 @@ def _go_dark(host: str) -> None:
         eventually(f"{host} being dark", note.exists, 10, every=0.02)
 
 
-def _connect(host: str) -> None:
-    """Its network is back: a new link."""
-    from rig.services import link
-
+def end_darkness(host: str) -> None:
+    """End a dark link, so that the next start makes a new one."""
     note = settings.host_dir(host) / "network"
     if note.exists():
         process.stop(link_name(host), grace=0)
         note.unlink()
+
+
+def _connect(host: str) -> None:
+    """Its network is back: a new link."""
+    from rig.services import link
+
+    end_darkness(host)
     for service in link.of(host):
         process.start(service.name, service.argv, service.env)
 

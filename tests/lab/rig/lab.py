@@ -59,6 +59,8 @@ def up() -> None:
         process.stop_strays()
         if _made() != settings.fingerprint():
             _forget()
+        for host in settings.HOSTS:
+            hosts.end_darkness(host)
         check_ports()
         _folders()
         services.configure()

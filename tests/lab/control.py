@@ -1,0 +1,206 @@
+"""The full lab's Mistral and the pack in it, for tests: what an operator can
+type, and what he can end.
+
+Everything that waits has a deadline and raises `Late`. The lab has to be up
+(`lab up --full`).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime, timezone
+from typing import Any
+
+import world
+from ground import until
+from rig import process, services, settings
+from rig.services import mistral
+
+FLOW = "ha.v1.handle_host_failure"
+ENDED = ("SUCCESS", "ERROR", "CANCELLED")
+
+
+def alarm(host: str) -> dict[str, Any]:
+    """The body that Aodh posts for an event alarm, as it was recorded."""
+    generated = datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
+    message = str(uuid.uuid4())
+    return {
+        "alarm_name": "ha-host-down",
+        "alarm_id": str(uuid.uuid4()),
+        "severity": "critical",
+        "previous": "insufficient data",
+        "current": "alarm",
+        "reason": f"Event <id={message},event_type=compute.service.down> "
+        "hits the query <query=[]>.",
+        "reason_data": {
+            "type": "event",
+            "event": {
+                "message_id": message,
+                "event_type": "compute.service.down",
+                "generated": generated,
+                "traits": [
+                    ["service", 1, "nova-compute"],
+                    ["host", 1, host],
+                ],
+                "raw": {},
+                "message_signature": "",
+            },
+        },
+    }
+
+
+def call(method: str, path: str, cloud: str = "lab", **more: Any) -> Any:
+    """One call of Mistral's API as that cloud's user; the answer itself."""
+    client = world.cloud(cloud).workflow
+    return client.request(path, method, raise_exc=False, **more)
+
+
+def start(inputs: dict[str, Any], workflow: str = FLOW) -> str:
+    """POST an execution as the operator; its id."""
+    body = {"workflow_name": workflow, "input": inputs}
+    answer = call("POST", "/executions", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def state(execution: str) -> str:
+    """Mistral's word for it."""
+    return str(call("GET", f"/executions/{execution}").json()["state"])
+
+
+def wait(execution: str, seconds: float = 240) -> dict[str, Any]:
+    """Wait for its end; its output with `execution_state`."""
+    ended = until(
+        lambda: (found := state(execution)) in ENDED and found,
+        seconds,
+        lambda: f"the end of {execution}: {_tasks(execution)}",
+        every=0.5,
+    )
+    found = call("GET", f"/executions/{execution}").json()
+    output: dict[str, Any] = json.loads(found.get("output") or "{}")
+    return output | {"execution_state": ended}
+
+
+def _tasks(execution: str) -> Any:
+    found = call("GET", f"/executions/{execution}/tasks").json()["tasks"]
+    return [(row["name"], row["state"]) for row in found]
+
+
+def task_states(execution: str) -> dict[str, str]:
+    """Task name -> state."""
+    return dict(_tasks(execution))
+
+
+def begun(execution: str, task: str, seconds: float = 120) -> None:
+    """Wait until the workflow has come to that task."""
+    until(
+        lambda: task in task_states(execution),
+        seconds,
+        lambda: f"{task} beginning: {_tasks(execution)}",
+    )
+
+
+def ha_pack(*words: str) -> Any:
+    """`ha-pack WORDS --json`, from the wheel; (exit status, its object)."""
+    done = mistral.ha_pack(*words, "--json")
+    assert done.stdout.strip(), f"ha-pack {words}: {done.stderr}"
+    return done.returncode, json.loads(done.stdout)
+
+
+def report(incident: str) -> dict[str, Any]:
+    """What `ha-pack incident show` knows of it."""
+    found: dict[str, Any] = ha_pack("incident", "show", incident)[1]
+    return found
+
+
+def incidents() -> list[dict[str, Any]]:
+    """Every incident that the ledger remembers."""
+    found: list[dict[str, Any]] = ha_pack("incidents")[1]
+    return found
+
+
+def set_policy(**changes: Any) -> None:
+    """Put the lab's policy in force, with these top-level keys changed."""
+    path = settings.PACK / "policy-test.yaml"
+    path.write_text(json.dumps(mistral.policy() | changes))
+    code, _ = ha_pack("policy", "set", str(path))
+    assert code == 0
+
+
+def executor_at_work() -> str:
+    """The executor whose heartbeat named a running action last: its log says
+    so each few seconds.
+    """
+    last = {}
+    for name in mistral.EXECUTORS:
+        text = (settings.LOG / f"mistral-{name}.log").read_text()
+        beats = [x for x in text.splitlines() if "report_running" in x]
+        last[name] = beats[-1] if beats else ""
+    return f"mistral-{max(last, key=lambda name: last[name])}"
+
+
+def kill_service(name: str) -> None:
+    """kill -9 of a service and all its processes."""
+    assert process.stop(name, grace=0), f"{name} did not run"
+
+
+def start_service(name: str) -> None:
+    """Start it again and wait until it is well."""
+    services.named(name).up()
+
+
+def start_all() -> None:
+    """Start again whatever a test has killed."""
+    for service in mistral.SERVICES:
+        if not process.running(service.name):
+            service.up()
+
+
+def boot_from_volume(name: str, host: str, **more: Any) -> str:
+    """A tenant's server whose disk is a new volume; not waited for."""
+    image, _, _ = world._seeds()
+    disk = {
+        "boot_index": 0,
+        "uuid": image,
+        "source_type": "image",
+        "destination_type": "volume",
+        "volume_size": 1,
+        "delete_on_termination": False,
+    }
+    return world.post_server(
+        name, host, imageRef="", block_device_mapping_v2=[disk], **more
+    )
+
+
+def volumes(server_id: str) -> list[str]:
+    """The volumes that Cinder says are attached to it."""
+    path = "/volumes/detail?all_tenants=1"
+    found = world.cloud("lab").block_storage.get(path).json()["volumes"]
+    return sorted(
+        volume["id"]
+        for volume in found
+        for attached in volume["attachments"]
+        if attached["server_id"] == server_id and volume["status"] == "in-use"
+    )
+
+
+def addresses(server_id: str) -> list[str]:
+    """Its fixed addresses, from Neutron."""
+    ports = world.cloud("lab").network.ports(device_id=server_id)
+    return sorted(ip["ip_address"] for p in ports for ip in p.fixed_ips)
+
+
+def locked(server_id: str) -> tuple[bool, str | None]:
+    """Whether it is locked, and why."""
+    path = f"/servers/{server_id}"
+    answer = world.cloud().compute.get(path, microversion=world.MICROVERSION)
+    body = answer.json()["server"]
+    return body["locked"], body.get("locked_reason")
+
+
+def evacuations(server_id: str) -> list[dict[str, Any]]:
+    """Nova's evacuation records of one server."""
+    return world.migrations(
+        instance_uuid=server_id, migration_type="evacuation"
+    )

@@ -1,0 +1,255 @@
+"""Mistral with two engines and two executors, and the pack in their venv, as
+an operator installs it (full lab).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from rig import ini, process, settings
+from rig.errors import LabError
+from rig.rest import Cloud, send
+from rig.service import Service, Setup, http
+
+ETC = settings.ETC / "mistral"
+CONF = ETC / "mistral.conf"
+PORT = settings.PORTS["mistral"]
+EXECUTOR_FILE = settings.PACK / "executor.yaml"
+FENCES = settings.PACK / "fences.yaml"
+POLICY = settings.PACK / "policy.yaml"
+ENGINES = ("engine1", "engine2")
+EXECUTORS = ("executor1", "executor2")
+ENV = {
+    "HA_EXECUTOR_FILE": str(EXECUTOR_FILE),
+    "OS_CLIENT_CONFIG_FILE": str(settings.CLOUDS_YAML),
+    # not the rig's own plug-ins: these processes load what an operator's do
+    "PYTHONPATH": "",
+    "PATH": f"{settings.MISTRAL_BIN}:{os.environ.get('PATH', '')}",
+}
+
+
+def configure() -> None:
+    """One file for all, one small one for each engine and executor."""
+    ini.write(
+        CONF,
+        {
+            "DEFAULT": {
+                "transport_url": settings.TRANSPORT_URL,
+                # `legacy`, the default, loses work when an engine dies
+                "scheduler_type": "default",
+                "rpc_response_timeout": 60,
+            },
+            "database": {
+                "connection": settings.db_url("mistral"),
+                "max_pool_size": 20,
+                "max_overflow": 50,
+            },
+            "pecan": {"auth_enable": True},
+            "api": {"host": settings.LISTEN, "port": PORT, "api_workers": 1},
+            "executor": {"type": "remote"},
+            "notifier": {"type": "local"},
+            "event_engine": {"listener_pool_name": "lab"},
+            "scheduler": {
+                "fixed_delay": 0.5,
+                # what a killed engine had begun is another's after this
+                "pickup_job_after": 10,
+                "captured_job_timeout": 15,
+            },
+            "cron_trigger": {"enabled": False, "run_in_api": False},
+            "action_heartbeat": {
+                "check_interval": 5,
+                "max_missed_heartbeats": 3,
+                "first_heartbeat_timeout": 60,
+            },
+            "keystone_authtoken": ini.authtoken("mistral"),
+            "keystone": ini.regional("mistral"),
+            **ini.messaging(),
+        },
+    )
+    for name in ENGINES:
+        ini.write(ETC / f"{name}.conf", {"engine": {"host": name}})
+    for name in EXECUTORS:
+        ini.write(ETC / f"{name}.conf", {"executor": {"host": name}})
+
+
+def write_pack_files() -> None:
+    """What an operator writes on each executor; JSON is YAML too."""
+    cloud = Cloud()
+    admin = cloud("keystone", "GET", "/projects?name=admin")["projects"][0]
+    settings.PACK.mkdir(parents=True, exist_ok=True)
+    _write(
+        EXECUTOR_FILE,
+        {
+            "operator_projects": [admin["id"]],
+            "cloud": "lab",
+            "fences": str(FENCES),
+            "namespace": "lab",
+        },
+    )
+    _write(FENCES, {host: [_fence(host)] for host in settings.HOSTS})
+
+
+def _write(path: Path, what: Any) -> None:
+    path.write_text(json.dumps(what, indent=1))
+    path.chmod(0o600)
+
+
+def _fence(host: str) -> dict[str, Any]:
+    return {
+        "kind": "redfish",
+        "address": f"https://{settings.LISTEN}:{settings.PORTS['bmc']}",
+        "username": settings.BMC_USER,
+        "password": settings.BMC_PASSWORD,
+        "verify": str(settings.DATA / "bmc" / "cert.pem"),
+        "system": f"/redfish/v1/Systems/{settings.system_uuid(host)}",
+        "identity": settings.system_uuid(host),
+    }
+
+
+def policy() -> dict[str, Any]:
+    """The lab's policy: acts, with waits to match Nova's short heartbeats."""
+    hosts = {host: settings.address(host) for host in settings.HOSTS}
+    reach = {
+        "port": settings.PORTS["reach"],
+        "control": settings.CONTROL,
+        "hosts": hosts,
+    }
+    return {
+        "version": 1,
+        "mode": "act",
+        "limits": {
+            "hosts_down_percent": 50,
+            "cloud_down_percent": 30,
+            "fences": 50,
+            "domain": "rack",
+        },
+        "witnesses": {
+            "watch_s": 3,
+            "reach_over_s": 2,
+            "networks": {"lab": reach},
+        },
+        "fencing": {"stable_s": 3, "poll_s": 1, "deadline_s": 40},
+        "recovery": {"poll_s": 1},
+        "drill": {"hosts": list(settings.HOSTS)},
+        "rules": [
+            {
+                "when": "$.boot = volume",
+                "set": {"ha:protection": "pet"},
+                "because": "its disk is a volume",
+            }
+        ],
+    }
+
+
+def ha_pack(*words: str) -> subprocess.CompletedProcess[str]:
+    """The operator's command, from the wheel, against the lab's cloud."""
+    return subprocess.run(
+        [str(settings.MISTRAL_BIN / "ha-pack"), *words],
+        env=process.environment("ha-pack", ENV | {"OS_CLOUD": "lab"}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=settings.STATE,
+    )
+
+
+def install_pack() -> None:
+    """Workbook by the API, policy and arming by `ha-pack`: at each start."""
+    cloud = Cloud()
+    text = (settings.CHECKOUT / "workbooks" / "ha.v1.yaml").read_bytes()
+    url = f"{settings.api_url('mistral')}/workbooks"
+    headers = {"X-Auth-Token": cloud.token(), "Content-Type": "text/plain"}
+    answer = send("PUT", url, text, headers)
+    if answer.status == 404:
+        answer = send("POST", url, text, headers)
+    if answer.status >= 300:
+        raise LabError(
+            f"Mistral answers {answer.status} to the workbook: {answer.body}"
+        )
+    _write(POLICY, policy())
+    for words in (("policy", "set", str(POLICY)), ("arm",)):
+        done = ha_pack(*words)
+        if done.returncode:
+            raise LabError(
+                f"`ha-pack {' '.join(words)}` failed: {done.stderr.strip()}"
+            )
+
+
+def forget_incidents() -> None:
+    """No execution runs, and the ledger is as after the installation."""
+    cloud = Cloud()
+    found = cloud("mistral", "GET", "/executions?state=RUNNING&fields=id")
+    for execution in found["executions"]:
+        path = f"/executions/{execution['id']}"
+        cloud.ask("mistral", "PUT", path, {"state": "CANCELLED"})
+    rows = cloud("mistral", "GET", "/environments?fields=name")
+    for row in rows["environments"]:
+        if row["name"].startswith("ha."):
+            cloud.ask("mistral", "DELETE", f"/environments/{row['name']}")
+    install_pack()
+
+
+def _server(name: str, kind: str, **more: Any) -> Service:
+    own = ETC / f"{name}.conf"
+    argv = [
+        str(settings.MISTRAL_BIN / "mistral-server"),
+        f"--config-file={CONF}",
+        *([f"--config-file={own}"] if kind != "api" else []),
+        f"--server={kind}",
+        f"--log-file={settings.LOG}/mistral-{name}.log",
+    ]
+    return Service(
+        name=f"mistral-{name}",
+        argv=argv,
+        after=[
+            "mariadb",
+            "memcached",
+            "rabbitmq",
+            "mistral db",
+            "catalogue",
+            "keystone",
+            "bmc",
+        ],
+        env=ENV,
+        grace=10,
+        **more,
+    )
+
+
+def _alive(name: str) -> Any:
+    return lambda: process.running(f"mistral-{name}")
+
+
+def _manage(*words: str) -> list[str]:
+    tool = str(settings.MISTRAL_BIN / "mistral-db-manage")
+    return [tool, f"--config-file={CONF}", *words]
+
+
+SETUPS = [
+    Setup(
+        name="mistral db",
+        commands=[_manage("upgrade", "head"), _manage("populate")],
+        after=["mariadb"],
+        env=ENV,
+    )
+]
+
+FINISH = [Setup(name="pack installed", call=install_pack)]
+
+SERVICES = [
+    _server("api", "api", healthy=http(PORT), port=PORT),
+    *[_server(name, "engine", healthy=_alive(name)) for name in ENGINES],
+    *[
+        _server(
+            name,
+            "executor",
+            healthy=_alive(name),
+            before_start=write_pack_files,
+        )
+        for name in EXECUTORS
+    ],
+]
