@@ -12,6 +12,7 @@ from ha_actions.errors import HaError, Refused, Transient
 from ha_actions.incidents import LEASE_S
 from ha_actions.model import (
     Claim,
+    Guest,
     Host,
     Outcome,
     Planned,
@@ -19,6 +20,9 @@ from ha_actions.model import (
     Result,
 )
 from ha_actions.run import Run
+
+NO_ANSWER_S = 60.0
+"""A POST without an answer may still be at work in Nova for this long."""
 
 
 class Job:
@@ -36,6 +40,8 @@ class Job:
         self._claim: Claim | None = None
         self.taken_over = False
         """Whether an earlier run of this batch ended in the middle."""
+        self.quiet_until = 0.0
+        """Until then a call of that run may still be at work in Nova."""
         kept = run.outcomes(incident, batch)
         self.outcomes = {
             id: o
@@ -64,11 +70,20 @@ class Job:
             self._claim,
             self.batch.id,
         )
-        self.taken_over = self.taken_over or (first and self._claim.number > 1)
+        if first and self._claim.number > 1:
+            self.taken_over = True
+            ended = self.run.record.former_end(self._claim)
+            self.quiet_until = ended + NO_ANSWER_S
         self.run.check_requirement(
             self.incident, self.policy, self.cloud, self.batch.requires
         )
         return self._claim
+
+    def copies(self) -> dict[str, Guest]:
+        """Old guest id -> the server in its place, for this batch."""
+        owners = {p.guest.id: p.guest.project for p in self.batch.guests}
+        id = self.incident.id
+        return self.run.patiently(lambda: self.cloud.copies(id, owners))
 
     def together(self, jobs: Sequence[Callable[[Claim], None]]) -> None:
         """Some calls side by side, as many as the policy allows.

@@ -98,9 +98,11 @@ class OpenStackCloud:
         """These guests; a deleted one is missing."""
         return self._servers.guests(ids, brief=brief)
 
-    def copies(self, incident: str) -> dict[str, Guest]:
+    def copies(
+        self, incident: str, owners: Mapping[str, str]
+    ) -> dict[str, Guest]:
         """Old guest id -> the server made in its place, by its tag."""
-        return self._servers.copies(incident)
+        return self._servers.copies(incident, owners)
 
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last: one call."""

@@ -39,6 +39,7 @@ class Servers:
         self._api = api
         self._clock = clock
         self._seen_at: dict[str, frozenset[str]] = {}
+        self._sources: set[str] = set()
         self._gone: set[str] = set()
         self._images: dict[str, dict[str, str]] = {}
         self._groups: dict[str, Group] = {}
@@ -95,11 +96,16 @@ class Servers:
         """
         wanted = [one for one in dict.fromkeys(ids) if one not in self._gone]
         found: dict[str, Any] = {}
-        if len(wanted) > 2:
-            for host in self._likely_hosts(wanted):
+        missing, looked = wanted, set[str]()
+        while len(missing) > 2:
+            likely = self._likely_hosts(missing, looked)
+            if not likely:
+                break
+            for host in likely:
+                looked.add(host)
                 for body in self._servers_on(host):
                     found[body["id"]] = body
-        missing = [one for one in wanted if one not in found]
+            missing = [one for one in wanted if one not in found]
         for server in together(self._clock, self._server, missing):
             if server is not None:
                 found[server["id"]] = server
@@ -108,7 +114,9 @@ class Servers:
             return {body["id"]: values.guest(body) for body in bodies}
         return self._full(bodies, {}, [body["id"] for body in bodies])
 
-    def copies(self, incident: str) -> dict[str, Guest]:
+    def copies(
+        self, incident: str, owners: Mapping[str, str]
+    ) -> dict[str, Guest]:
         """Old guest id -> the server made in its place, by its tag."""
         bodies = self._nova_list(
             "/servers/detail",
@@ -119,7 +127,8 @@ class Servers:
             body["metadata"]["ha:replaces"]: body
             for body in bodies
             if (body.get("metadata") or {}).get("ha:incident") == incident
-            and "ha:replaces" in body["metadata"]
+            and (old := body["metadata"].get("ha:replaces")) in owners
+            and body.get("tenant_id") == owners[old]
         }
         full = self._full(
             list(mine.values()), {}, [body["id"] for body in mine.values()]
@@ -142,6 +151,7 @@ class Servers:
             {"source_compute": source, "migration_type": "evacuation"},
         )
         made = [values.migration(body) for body in found]
+        self._sources = self._sources | {source}  # batches side by side
         for one in made:
             self._note_place(one.guest, one.source, one.dest)
         return sorted(made, key=lambda one: (one.created_at, int(one.id)))
@@ -188,9 +198,17 @@ class Servers:
         known = self._seen_at.get(guest, frozenset())
         self._seen_at[guest] = known | {host for host in hosts if host}
 
-    def _likely_hosts(self, wanted: Sequence[str]) -> list[str]:
-        """Where to look, if that is fewer calls than asking one by one."""
-        if sum(one not in self._seen_at for one in wanted) > 2:
+    def _likely_hosts(
+        self, wanted: Sequence[str], looked: set[str]
+    ) -> list[str]:
+        """Where to look next, if that is fewer calls than asking one by one.
+
+        Where they were seen; or else where evacuation records lead, which
+        another process may have begun; or else, for those without a record,
+        the hosts whose evacuations were asked for.
+        """
+        hosts = self._places(wanted) - looked
+        if not hosts:
             found = self._nova_list(
                 "/os-migrations",
                 "migrations",
@@ -200,8 +218,11 @@ class Servers:
                 if body["instance_uuid"] in wanted:
                     one = values.migration(body)
                     self._note_place(one.guest, one.source, one.dest)
-        hosts = {h for one in wanted for h in self._seen_at.get(one, ())}
+            hosts = (self._places(wanted) or self._sources) - looked
         return sorted(hosts) if len(hosts) < len(wanted) else []
+
+    def _places(self, wanted: Sequence[str]) -> set[str]:
+        return {h for one in wanted for h in self._seen_at.get(one, ())}
 
     def _full(
         self,

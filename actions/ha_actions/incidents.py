@@ -34,6 +34,9 @@ LEASE_S = 60.0
 """How long a claim lasts: longer than a POST and its timeout, shorter than
 Mistral's detection of a lost executor."""
 
+LIVE = frozenset({"RUNNING", "PAUSED", "IDLE", "DELAYED", "WAITING"})
+"""Mistral's words for an execution that may still act."""
+
 SPARE_S = 1.0
 """Clocks of two executors may differ by this much."""
 
@@ -92,18 +95,26 @@ class Record:
         """Go on with an incident whose execution has ended.
 
         None when another start was faster: there is one attempt at a time.
+        A number whose taker died before it said so here is passed over.
         """
-        n = entry.attempt + 1
-        name = f"ha.incident.{entry.incident.id}.attempt.{n}"
+        n = entry.attempt
         mine = {
             "execution": execution,
             "at": self.clock.now(),
             "after_hold": bool(entry.held),
         }
-        if not self.ledger.create(name, mine):
-            other = self.ledger.read(name) or {}
-            if other.get("execution") != execution:
+        while True:
+            n += 1
+            name = f"ha.incident.{entry.incident.id}.attempt.{n}"
+            if self.ledger.create(name, mine):
+                break
+            other = str((self.ledger.read(name) or {}).get("execution"))
+            if other == execution:
+                break
+            if self.ledger.execution_state(other) in LIVE:
                 return None
+            if self.opened(entry.incident.host) != entry:
+                return None  # it went on meanwhile, and may be over
         again = Opened(entry.incident, execution, n)
         self.ledger.write(f"ha.open.{entry.incident.host}", to_json(again))
         return again
@@ -158,9 +169,14 @@ class Record:
     def incident(self, id: str) -> Incident:
         """An incident by its id, open or past.
 
+        One whose opening died half way is known by its open entry alone.
+
         :raises BadInput: there is none.
         """
-        found = self.part(id, "opening", Incident)
+        found = self.part(id, "opening", Incident) or next(
+            (e.incident for e in self.all_opened() if e.incident.id == id),
+            None,
+        )
         if found is None:
             raise BadInput(
                 "unknown_incident",
@@ -259,6 +275,11 @@ class Record:
                 f"{claim.incident}; this one stops.",
             )
         return again
+
+    def former_end(self, claim: Claim) -> float:
+        """When the claim before this one ended; 0.0 if there was none."""
+        name = _claim_name(claim.incident, claim.subject, claim.number - 1)
+        return float((self.ledger.read(name) or {}).get("until", 0.0))
 
     def release(self, claim: Claim) -> None:
         """End a claim early, so that nobody has to wait for its lease."""

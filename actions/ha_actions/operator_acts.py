@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ha_actions.errors import BadInput, Refused
-from ha_actions.incidents import Brake, Opened, Record
+from ha_actions.incidents import LIVE, Brake, Opened, Record
 from ha_actions.model import (
     Incident,
     Proof,
@@ -114,7 +114,7 @@ def resumable(record: Record, id: str) -> Opened:
     """
     entry = still_open(record, id)
     state = record.ledger.execution_state(entry.execution)
-    if state in ("RUNNING", "PAUSED", "IDLE", "DELAYED", "WAITING"):
+    if state in LIVE:
         raise Refused(
             "running",
             f"Execution {entry.execution} works on incident {id} "

@@ -174,6 +174,12 @@ class Run:
             raise Refused(
                 "aborted", f"Incident {incident.id} is not open any more."
             )
+        if opened.held:  # closed over our head: an action outlives its task
+            raise Refused(
+                "superseded",
+                f"Incident {incident.id} is held ({opened.held}); this run "
+                "of an ended attempt stops.",
+            )
         if claim is None:
             return self.record.claim(
                 incident.id, subject, self.holder, lease_s
@@ -209,8 +215,9 @@ class Run:
         """Why the proof does not hold any more; it is then void for all.
 
         Readings without a cut, and Nova's heartbeat: one that moved since
-        the host was marked down was sent by a live nova-compute. Empty while
-        the proof holds.
+        the host was marked down was sent by a live nova-compute. A host that
+        a person has let back in since then has lived. Empty while the proof
+        holds.
         """
         off, readings = look_again(
             self.fences(incident, policy),
@@ -221,19 +228,24 @@ class Run:
             f"{r.device} {r.power} {r.detail}".strip() for r in readings
         )
         reason = "" if off else f"the host no longer reads Off ({said})"
-        if off and self._beats(incident, cloud):
-            reason = "its nova-compute sent a heartbeat after the cut"
+        if off:
+            reason = self._lived(incident, cloud)
         if reason:
             self.record.void_proof(incident.id, reason)
             self.journal.note("proof", incident.host, f"void: {reason}")
         return reason
 
-    def _beats(self, incident: Incident, cloud: Cloud) -> bool:
-        """Whether a heartbeat came since the host was marked down."""
+    def _lived(self, incident: Incident, cloud: Cloud) -> str:
+        """What Nova shows of a life since the host was marked down."""
         marked = self.record.part(incident.id, "marked", Host)
-        return marked is not None and _moved(
-            marked, self.host_now(incident, cloud)
-        )
+        if marked is None:
+            return ""
+        now = self.host_now(incident, cloud)
+        if marked.forced_down and now.service_id and not now.forced_down:
+            return "somebody has lifted its forced_down since the cut"
+        if _moved(marked, now):
+            return "its nova-compute sent a heartbeat after the cut"
+        return ""
 
     # -- patience ---------------------------------------------------------
     def patiently(self, call: Callable[[], T], for_s: float = 120.0) -> T:

@@ -231,6 +231,31 @@ def test_guests_by_id_in_a_new_process(lab: Lab) -> None:
     assert not [c for c in lab.calls if "servers/s" in c]
 
 
+def test_guests_by_id_before_any_has_moved(lab: Lab) -> None:
+    """Another process made the plan; only the source is known here."""
+    ids = [f"s{n}" for n in range(6)]
+    lab.mock.get(f"{NOVA}/os-migrations", json={"migrations": []})
+    at_home = {"servers": [fake.server(i, "c1") for i in ids]}
+    lab.mock.get(f"{NOVA}/servers/detail?host=c1", json=at_home)
+    lab.cloud.evacuations("c1")
+    assert set(lab.cloud.guests(ids)) == set(ids)
+    assert not [c for c in lab.calls if "servers/s" in c]
+
+
+def test_guests_by_id_moved_by_another_process(lab: Lab) -> None:
+    ids = [f"s{n}" for n in range(6)]
+    at_home = {"servers": [fake.server(i, "c1") for i in ids]}
+    lab.mock.get(f"{NOVA}/servers/detail?host=c1", json=at_home)
+    lab.cloud.guests_on("c1")
+    records = [fake.migration(n, i) for n, i in enumerate(ids)]
+    lab.mock.get(f"{NOVA}/os-migrations", json={"migrations": records})
+    lab.mock.get(f"{NOVA}/servers/detail?host=c1", json={"servers": []})
+    moved = {"servers": [fake.server(i, "c2") for i in ids]}
+    lab.mock.get(f"{NOVA}/servers/detail?host=c2", json=moved)
+    assert set(lab.cloud.guests(ids)) == set(ids)
+    assert not [c for c in lab.calls if "servers/s" in c]
+
+
 def test_evacuations(lab: Lab) -> None:
     records = [
         fake.migration(12, "b", created_at="2026-11-22T10:00:09.000000"),
@@ -457,10 +482,12 @@ def test_copies(lab: Lab) -> None:
         fake.server("new", metadata=mine),
         fake.server("other", metadata={**mine, "ha:incident": "i2"}),
         fake.server("odd", metadata={}),
+        # any tenant may write these words on a server of his own
+        fake.server("thief", metadata=mine, tenant_id="thief"),
     ]
+    owners = {"old": listed[0]["tenant_id"], "else": "thief"}
     lab.mock.get(f"{NOVA}/servers/detail", json={"servers": listed})
-    assert {k: g.id for k, g in lab.cloud.copies("i1").items()} == {
-        "old": "new"
-    }
+    found = lab.cloud.copies("i1", owners)
+    assert {k: g.id for k, g in found.items()} == {"old": "new"}
     asked = [one.qs for one in lab.sent("GET") if "detail" in one.path]
     assert asked == [{"all_tenants": ["1"], "tags": ["ha:incident:i1"]}]

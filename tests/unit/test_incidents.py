@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 def record(clock: Clock | None = None) -> Record:
-    return Record(MemoryLedger(), clock or Clock())
+    return Record(MemoryLedger(lambda _: "RUNNING"), clock or Clock())
 
 
 def at_once(jobs: Sequence[Callable[[], T]]) -> list[T]:
@@ -156,6 +156,40 @@ def test_a_late_start_cannot_go_back_to_an_old_attempt() -> None:
     third = book.next_attempt(second, "e3")
     assert book.next_attempt(old, "late") is None
     assert book.opened("c1") == third
+
+
+def test_an_attempt_whose_taker_died_before_its_word_is_passed_over() -> None:
+    states = {"e2": "ERROR"}
+    ledger = MemoryLedger(lambda e: states.get(e, "RUNNING"))
+    book = Record(ledger, Clock())
+    entry = book.take(Opened(incident(), "e1"))
+    # e2 took the number, and the ledger took nothing more of it
+    ledger.create(
+        f"ha.incident.{incident().id}.attempt.2", {"execution": "e2"}
+    )
+    again = book.next_attempt(entry, "e3")
+    assert again is not None
+    assert (again.attempt, again.execution) == (3, "e3")
+    assert book.opened("c1") == again
+    states["e3"] = "ERROR"
+    book.shut(incident(), handled=True)
+    assert book.next_attempt(entry, "e4") is None
+    assert book.opened("c1") is None
+
+
+def test_an_incident_is_known_before_its_opening_is_written() -> None:
+    book = record()
+    book.take(Opened(incident(), "e1"))
+    assert book.incident(incident().id) == incident()
+
+
+def test_a_claim_knows_when_the_one_before_it_ended() -> None:
+    clock = Clock()
+    book = record(clock)
+    first = book.claim("i", "b", "a")
+    assert book.former_end(first) == 0.0
+    second = book.claim("i", "b", "z")
+    assert book.former_end(second) == first.until
 
 
 def test_an_attempt_is_not_held_any_more() -> None:

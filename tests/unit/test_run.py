@@ -142,6 +142,16 @@ def test_no_leave_when_the_incident_is_not_open_any_more() -> None:
     assert code_of(now, one) == "aborted"
 
 
+def test_no_leave_for_a_run_that_outlived_its_attempt() -> None:
+    now, one = opened()
+    entry = now.record.opened("c1")
+    assert entry is not None
+    now.record.hold(entry, "alive")
+    assert code_of(now, one) == "superseded"
+    assert now.record.next_attempt(entry, "e2") is not None
+    assert ask(now, one).number == 1
+
+
 def test_a_refusal_of_leave_claims_nothing() -> None:
     now, one = opened()
     now.record.set_brake(Brake("all", "a test", "me", NOW, NOW + 60))
@@ -227,6 +237,17 @@ def test_a_heartbeat_after_the_cut_is_a_sign_of_life(
     with pytest.raises(Refused, match="heartbeat") as caught:
         now.check_requirement(one, Policy(), Hosts(*seen), Requires.PROOF)
     assert caught.value.code == code
+    assert now.record.proof(one.id) is None
+
+
+def test_a_host_that_was_let_back_in_has_lived_since() -> None:
+    clock = Clock()
+    now, one = proven(clock=clock, fences=[Device(clock, before=OFF)])
+    now.record.keep(one.id, "marked", MARKED)
+    lifted = Hosts(replace(MARKED, forced_down=False, updated_at=NOW + 9))
+    with pytest.raises(Refused, match="lifted its forced_down") as caught:
+        now.check_requirement(one, Policy(), lifted, Requires.PROOF)
+    assert caught.value.code == "proof_void"
     assert now.record.proof(one.id) is None
 
 

@@ -127,7 +127,9 @@ class SimCloud:
                 at >= since for at in found.asked_at
             )
 
-    def copies(self, incident: str) -> dict[str, Guest]:
+    def copies(
+        self, incident: str, owners: Mapping[str, str]
+    ) -> dict[str, Guest]:
         """Old guest id -> the server made in its place in this incident."""
         self._call("nova", "copies", 1)
         with self.world.lock:
@@ -135,7 +137,8 @@ class SimCloud:
                 g.metadata["ha:replaces"]: g.value()
                 for g in self.world.guests.values()
                 if g.metadata.get("ha:incident") == incident
-                and "ha:replaces" in g.metadata
+                and (old := g.metadata.get("ha:replaces", "")) in owners
+                and g.value().project == owners[old]
             }
 
     def members(self) -> list[Member]:

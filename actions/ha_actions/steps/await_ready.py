@@ -30,7 +30,7 @@ class AwaitReady(BatchStep):
         run: Run = job.run
         until = run.clock.now() + job.policy.recovery.ready_s
         ids = [p.guest.id for p in job.todo]
-        copies = run.patiently(lambda: job.cloud.copies(job.incident.id))
+        copies = job.copies()
         here = run.patiently(lambda: job.cloud.guests(ids))
         here.update(copies)
         while job.todo:

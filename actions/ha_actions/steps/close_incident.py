@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.errors import HaError
+from ha_actions.errors import HaError, Refused
 from ha_actions.model import (
     Incident,
     LeftAlone,
@@ -41,6 +41,7 @@ class CloseIncident(HaAction):
     def perform(self, run: Run) -> dict[str, Any]:
         """A repeat finds the incident shut and tells the same story."""
         incident = run.incident(self.incident)
+        _refuse_late(run, incident)
         _undrain(run, incident)
         report = _aborted(run, _report(run, incident))
         run.record.keep(incident.id, "report", report)
@@ -63,6 +64,25 @@ class CloseIncident(HaAction):
             "code": report.code,
             "summary": f"incident {incident.id} {text}{death}",
         }
+
+
+def _refuse_late(run: Run, incident: Incident) -> None:
+    """An action outlives its cancelled execution: it must not hold, or give
+    weights back, under a later attempt that is at work.
+
+    :raises Refused: ``superseded``.
+    """
+    entry = run.record.opened(incident.host)
+    if (
+        entry is not None
+        and entry.incident.id == incident.id
+        and entry.execution != run.execution
+    ):
+        raise Refused(
+            "superseded",
+            f"Execution {entry.execution} works on incident {incident.id} "
+            "now; this one leaves it alone.",
+        )
 
 
 def _aborted(run: Run, report: Report) -> Report:

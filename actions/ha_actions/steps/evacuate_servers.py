@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ha_actions.batch_step import BatchStep, Job
+from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.evacuation import Move, Next, lands_stopped, next_move
 from ha_actions.model import Claim, Guest, Migration, Planned, Requires
@@ -13,9 +13,6 @@ from ha_actions.model import Claim, Guest, Migration, Planned, Requires
 REQUIRES = Requires.PROOF
 DEADLINE_S = 2300
 """Above the policy's longest ``recovery.deadline_s``, with a poll's margin."""
-
-NO_ANSWER_S = 60.0
-"""A POST without an answer may still be at work in Nova for this long."""
 
 TURNED_DOWN = 3
 """So often Nova may answer "not now" to one guest before it is a failure."""
@@ -53,6 +50,12 @@ class _Evacuation:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.asked: dict[str, float] = {}
+        self.history: set[str] | None = None
+        """Records that were old and over at the first look."""
+        self.known: dict[str, set[str]] = {}
+        """Guest -> ids of all its records, at the last look."""
+        self.before: dict[str, set[str]] = {}
+        """The same, when it was asked: a new one is that of our POST."""
         self.unanswered: set[str] = set()
         self.restored: set[str] = set()
         self.turned_down: dict[str, int] = {}
@@ -150,7 +153,7 @@ class _Evacuation:
             return
         if self._asked_before(id):
             return
-        self.asked[id] = self.job.run.clock.now()
+        self._ask(id)
         try:
             cloud.evacuate(
                 id, keep_off=lands_stopped(planned.guest), claim=claim
@@ -178,26 +181,40 @@ class _Evacuation:
         job = self.job
         if not job.taken_over or id in self.looked_up:
             return False
+        if id not in self.recorded and job.run.clock.now() < job.quiet_until:
+            return True
         self.looked_up.add(id)
         since = max(job.incident.opened_at, self.tries_since)
         if id in self.recorded or not job.run.patiently(
             lambda: job.cloud.evacuation_asked(id, since)
         ):
             return False
-        self.asked[id] = job.run.clock.now()
+        self._ask(id)
         self.unanswered.add(id)
         return True
+
+    def _ask(self, id: str) -> None:
+        self.asked[id] = self.job.run.clock.now()
+        self.before[id] = self.known.get(id, set())
 
     def _records(self) -> dict[str, list[Migration]]:
         job = self.job
         found: dict[str, list[Migration]] = {}
         host = job.incident.host
         since = max(job.incident.opened_at, self.tries_since)
-        for record in job.run.patiently(lambda: job.cloud.evacuations(host)):
+        records = job.run.patiently(lambda: job.cloud.evacuations(host))
+        if self.history is None:
             # an older move away from this host is history, unless it flies:
             # a person may have started it before us
-            ours = record.created_at + 1 >= since
-            if ours or record.in_flight:
+            self.history = {
+                r.id
+                for r in records
+                if r.created_at + 1 < since and not r.in_flight
+            }
+        self.known = {}
+        for record in records:
+            self.known.setdefault(record.guest, set()).add(record.id)
+            if record.id not in self.history:
                 found.setdefault(record.guest, []).append(record)
         self.recorded = set(found)
         return found
@@ -212,7 +229,8 @@ class _Evacuation:
         since = self.asked.get(id)
         if since is None:
             return False
-        if any(r.created_at + 1 >= since for r in records.get(id, ())):
+        # by id, not by time: Nova's clock is not ours
+        if any(r.id not in self.before[id] for r in records.get(id, ())):
             return False
         clock = self.job.run.clock
         if id not in self.unanswered or clock.now() - since < NO_ANSWER_S:

@@ -7,7 +7,15 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.errors import Failed, Refused
-from ha_actions.model import Claim, Evidence, Incident, Proof, Refusal
+from ha_actions.model import (
+    Claim,
+    Evidence,
+    Incident,
+    Proof,
+    Refusal,
+    Ruling,
+    Verdict,
+)
 from ha_actions.proof import prove_dead
 from ha_actions.run import Run
 from ha_actions.settings import Policy
@@ -39,12 +47,16 @@ class FenceHost(HaAction):
             run.journal.note("fence", incident.host, f"dry run: {text}")
             return {"next": "plan", "proven": False}
         if _is_void(run, incident, policy):
-            return {"next": "assess", "proven": False}
+            if run.record.voids(incident.id) <= VOIDS:
+                return {"next": "assess", "proven": False}
+            reason = f"{VOIDS} proofs became void; look at the host"
+            run.refuse(incident, Refusal(code="proof_void", reason=reason))
+            return {"next": "close", "proven": False}
         try:
             answer = self._proof(run, incident, policy)
         except Refused as refused:
-            if refused.code == "superseded":
-                raise
+            if refused.code in ("superseded", "no_verdict"):
+                raise  # another attempt writes what comes of it
             answer = Refusal(code=refused.code, reason=refused.message)
         if isinstance(answer, Refusal):
             run.refuse(incident, answer)
@@ -66,6 +78,7 @@ class FenceHost(HaAction):
 
         def permit() -> Claim:
             held = claim[-1] if claim else None
+            _still_down(run, incident)
             claim.append(run.permit(incident, host.aggregates, held, "fence"))
             return claim[-1]
 
@@ -94,11 +107,24 @@ class FenceHost(HaAction):
 
 def _is_void(run: Run, incident: Incident, policy: Policy) -> bool:
     """A proof of an earlier try no longer holds: judge the host afresh."""
-    return (
-        run.record.proof(incident.id) is not None
-        and bool(run.proof_void(incident, policy, run.cloud(incident)))
-        and run.record.voids(incident.id) <= VOIDS
+    return run.record.proof(incident.id) is not None and bool(
+        run.proof_void(incident, policy, run.cloud(incident))
     )
+
+
+def _still_down(run: Run, incident: Incident) -> None:
+    """The last verdict is looked at before each cut: another attempt may
+    have judged meanwhile.
+
+    :raises Refused: ``no_verdict``.
+    """
+    verdict = run.record.part(incident.id, "verdict", Verdict)
+    if verdict is None or verdict.ruling is not Ruling.DOWN:
+        raise Refused(
+            "no_verdict",
+            f"The last verdict on {incident.host} is not DOWN, so it is not "
+            "cut.",
+        )
 
 
 def _tell_nova(run: Run, incident: Incident) -> None:

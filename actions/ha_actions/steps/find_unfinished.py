@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.incidents import LIVE
 from ha_actions.run import Run
-from ha_actions.steps.open_incident import LIVE
 
 DEADLINE_S = 80
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from ha_actions.steps.drain_members import Drained, members_of
 
 DEADLINE_S = 270
 MEMBERS_UNKNOWN = "members_unknown"
+EVACUATE = "ha.evacuate_servers"
 
 
 @dataclass
@@ -45,15 +46,19 @@ class MakePlan(HaAction):
         policy = run.policy(incident)
         numbers = run.record.parts(incident.id, "plan.")
         proof = run.record.proof(incident.id)
+        cloud = run.cloud(incident)
+        found = run.patiently(lambda: cloud.guests_on(incident.host))
+        done = _done(run, incident)
+        again = {g.id for g in found if (g.id, EVACUATE) in done}
         plan = make_plan(
             incident.id,
             incident.host,
-            _guests(run, incident, policy),
+            _guests(run, incident, policy, found, again),
             policy,
             requirements(),
             proven=incident.dry_run or proof is not None,
             evidence=proof.evidence if proof else Evidence.POWER,
-            done=_done(run, incident),
+            done={(id, step) for id, step in done if id not in again},
             number=len(numbers) + 1,
         )
         _keep(run, incident, plan, len(numbers) + 1)
@@ -72,12 +77,25 @@ class MakePlan(HaAction):
         return {"next": "recover" if waves else "verify", "waves": waves}
 
 
-def _guests(run: Run, incident: Incident, policy: Policy) -> list[Planned]:
-    """Every guest of the host, as it was before this incident touched it."""
+def _guests(
+    run: Run,
+    incident: Incident,
+    policy: Policy,
+    found: Sequence[Guest],
+    again: Collection[str],
+) -> list[Planned]:
+    """Every guest of the host, as it was before this incident touched it.
+
+    :param again: evacuated once, and brought back to the host since: what
+        they are now is what counts.
+    """
     cloud = run.cloud(incident)
-    found = run.patiently(lambda: cloud.guests_on(incident.host))
     aggregates = run.patiently(cloud.aggregates) if found else []
-    earlier = earlier_guests(run, incident)
+    earlier = {
+        id: p
+        for id, p in earlier_guests(run, incident).items()
+        if id not in again
+    }
     members = _members(run, incident) if found or earlier else []
     for id, p in earlier.items():
         if not p.members:  # Octavia may not have answered then

@@ -9,19 +9,21 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.codec import nearest
-from ha_actions.errors import BadInput, Transient
-from ha_actions.incidents import Opened
+from ha_actions.errors import BadInput, HaError, Transient
+from ha_actions.incidents import LIVE, Opened
 from ha_actions.intake import Summons, by_hand, read_alarm
 from ha_actions.model import Dismissal, Host, Incident
 from ha_actions.policy import digest, load
 from ha_actions.run import Run, host_named
 
 DEADLINE_S = 80
-LIVE = frozenset({"RUNNING", "PAUSED", "IDLE", "DELAYED", "WAITING"})
+BUSY = "dry_run_open"
 REJUDGED = frozenset(
     {"alive", "uncertain", "too_many_down", "no_fence_slot", "disarmed"}
 )
 """Holds that newer news of the same host may lift: all is judged afresh."""
+TOLD = frozenset({"malformed", "stale", "unknown_host", "held"})
+"""Dismissals that may hide a real death: a person must see them."""
 
 
 @dataclass
@@ -53,6 +55,13 @@ class OpenIncident(HaAction):
                 run,
                 Dismissal(code=error.code, reason=error.message, host=host),
             )
+        except HaError as error:
+            # nothing may be open yet, and nobody repeats an alarm
+            if error.code != BUSY:
+                what = self.host or self.resume or "an alarm"
+                text = f"not started yet: {error.message}"
+                run.journal.tell(str(what), text)
+            raise
 
     def _start(self, run: Run) -> dict[str, Any]:
         if self.resume:
@@ -104,12 +113,11 @@ class OpenIncident(HaAction):
         )
         taken = run.record.take(Opened(incident, run.execution))
         if taken.incident.id != incident.id:
-            return self._join(run, taken, news)
+            host = host_named(news.host, hosts)
+            return self._join(run, taken, news, host)
         run.record.pin_policy(text, incident.policy)
-        host = host_named(news.host, hosts)
         if run.record.part(incident.id, "opening", Incident) is None:
-            run.record.keep(incident.id, "host", host)
-            run.record.keep(incident.id, "opening", taken.incident)
+            _begin(run, taken.incident, hosts)
             run.journal.note(
                 "incident",
                 news.host,
@@ -118,16 +126,19 @@ class OpenIncident(HaAction):
             )
         return _assess(taken.incident)
 
-    def _join(self, run: Run, entry: Opened, news: Summons) -> dict[str, Any]:
+    def _join(
+        self, run: Run, entry: Opened, news: Summons, host: Host | None
+    ) -> dict[str, Any]:
         """There is an incident already: the same, a dead one's next try."""
         if entry.incident.dry_run and not self.dry_run:
             raise Transient(
-                "dry_run_open",
+                BUSY,
                 f"Dry run {entry.incident.id} has the host for a moment; "
                 "this start tries again.",
             )
         newer = news.event_at > entry.held_at
-        if entry.held in REJUDGED and newer and not self.dry_run:
+        again = entry.held in REJUDGED or _returned(run, entry.incident, host)
+        if again and entry.held and newer and not self.dry_run:
             return self._go_on(run, entry.incident)
         if entry.held:
             return _dismiss(
@@ -162,12 +173,34 @@ class OpenIncident(HaAction):
                         host=incident.host,
                     ),
                 )
+            if run.record.part(incident.id, "opening", Incident) is None:
+                text = run.patiently(run.record.policy_text)
+                if digest(text) == incident.policy:
+                    run.record.pin_policy(text, incident.policy)
+                cloud = run.cloud(incident)
+                _begin(run, incident, run.patiently(cloud.hosts))
             for part in ("refusal", "checked"):
                 run.record.drop(incident.id, part)
             run.journal.note(
                 "incident", incident.host, f"attempt {again.attempt}"
             )
         return _assess(incident)
+
+
+def _begin(run: Run, incident: Incident, hosts: list[Host]) -> None:
+    """What every stage reads: the host as it is now, then the opening."""
+    host = host_named(incident.host, hosts)
+    if host is not None:
+        run.record.keep(incident.id, "host", host)
+    run.record.keep(incident.id, "opening", incident)
+
+
+def _returned(run: Run, incident: Incident, host: Host | None) -> bool:
+    """Whether the host was out by this incident, and a person has let it
+    back in: what is heard of it now is another death."""
+    if host is None or host.forced_down:
+        return False
+    return run.record.part(incident.id, "marked", Host) is not None
 
 
 def _opened_by(news: Summons) -> str:
@@ -192,6 +225,10 @@ def _dismiss(run: Run, dismissal: Dismissal) -> dict[str, Any]:
         dismissal.host or "?",
         f"{dismissal.code}: {dismissal.reason}",
     )
+    if dismissal.code in TOLD:
+        run.journal.tell(
+            dismissal.host or "?", f"nothing is done: {dismissal.reason}"
+        )
     return {
         "next": "stop",
         "incident": None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ha_actions.batch_step import BatchStep, Job
+from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
 from ha_actions.errors import NoAnswer
 from ha_actions.evacuation import copy_state
 from ha_actions.model import Claim, Guest, Planned, Requires, Result
@@ -18,9 +18,6 @@ INCIDENT = "ha:incident"
 """Metadata of a copy: what it replaces, and in which incident. Looked for
 first, so that a repeat makes no second copy."""
 
-
-NO_ANSWER_S = 60.0
-"""A POST without an answer may still be at work in Nova for this long."""
 DELETED = "its owner deleted it"
 
 
@@ -36,10 +33,10 @@ class RecreateServers(BatchStep):
         """Look for copies, create the missing ones, look again."""
         created: dict[str, str] = {}
         silent: dict[str, float] = {}
-        before = set(_copies(job))
+        before = set(job.copies())
         pause = job.policy.recovery.poll_s
         while job.todo and job.in_time:
-            copies = _copies(job)
+            copies = job.copies()
             missing = []
             for planned in job.todo:
                 copy = copies.get(planned.guest.id)
@@ -50,7 +47,7 @@ class RecreateServers(BatchStep):
                 ):
                     missing.append(planned)
             missing = _not_deleted(job, missing)
-            if missing:
+            if missing and _our_turn(job):
                 _create_all(job, missing, created, silent)
             if job.todo:
                 job.run.clock.sleep(pause)
@@ -105,8 +102,10 @@ def _not_deleted(job: Job, missing: list[Planned]) -> list[Planned]:
     return [p for p in missing if p.guest.id in there]
 
 
-def _copies(job: Job) -> dict[str, Guest]:
-    return job.run.patiently(lambda: job.cloud.copies(job.incident.id))
+def _our_turn(job: Job) -> bool:
+    """Whether no POST of a run before us can still be at work in Nova."""
+    job.permit()
+    return job.run.clock.now() >= job.quiet_until
 
 
 def _look(job: Job, planned: Planned, copy: Guest, already: bool) -> None:

@@ -26,7 +26,7 @@ class RetireServers(BatchStep):
 
     def work(self, job: Job) -> None:
         """Never without a running copy, and never without a proof."""
-        copies = job.run.patiently(lambda: job.cloud.copies(job.incident.id))
+        copies = job.copies()
         ids = [p.guest.id for p in job.todo]
         old = job.run.patiently(lambda: job.cloud.guests(ids))
         held = job.run.record.part(job.incident.id, "refusal", Refusal)

@@ -61,11 +61,17 @@ class StrikeHost(HaAction):
         fences = run.outside.fences(self.host)
         if not fences:
             raise BadInput("no_fence", f"Host {self.host} has no fence.")
-        claim = run.record.claim(f"drill-{self.host}", "strike", run.holder)
-        run.journal.note("drill", self.host, f"{fences[0].name}: power cut")
-        fences[0].identify()
-        fences[0].cut(claim)
-        run.record.release(claim)
+        struck = f"ha.incident.drill-{self.host}.struck.{run.execution}"
+        if not run.execution or run.record.ledger.read(struck) is None:
+            # once: a retry must not cut what a person has powered on again
+            subject = f"drill-{self.host}"
+            claim = run.record.claim(subject, "strike", run.holder)
+            text = f"{fences[0].name}: power cut"
+            run.journal.note("drill", self.host, text)
+            fences[0].identify()
+            fences[0].cut(claim)
+            run.record.ledger.write(struck, {"at": run.clock.now()})
+            run.record.release(claim)
         self._until_noticed(run, policy, cloud, host)
 
     def _may(
@@ -112,6 +118,11 @@ class StrikeHost(HaAction):
             if verdict.ruling is Ruling.DOWN:
                 return
             run.clock.sleep(LOOK_S)
+        run.journal.tell(
+            host.name,
+            "a drill has cut it, and its rescue does not start: "
+            f"{verdict.reason}; start it by hand, or power the host on",
+        )
         raise Failed(
             "not_noticed",
             f"Host {host.name} was cut, and {NOTICED_S:.0f} s later the "

@@ -40,11 +40,7 @@ class UpdateMembers(BatchStep):
     def work(self, job: Job) -> None:
         """Change what must be changed, then wait until members work."""
         cattle = [p for p in job.todo if _is_cattle(p)]
-        copies = (
-            job.run.patiently(lambda: job.cloud.copies(job.incident.id))
-            if cattle
-            else {}
-        )
+        copies = job.copies() if cattle else {}
         ids = [p.guest.id for p in job.todo]
         here = job.run.patiently(lambda: job.cloud.guests(ids))
         for planned in job.todo:

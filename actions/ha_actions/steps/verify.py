@@ -122,8 +122,11 @@ def _look(
     cattle = [
         p for p in planned.values() if p.choice.protection is Protection.CATTLE
     ]
+    owners = {p.guest.id: p.guest.project for p in cattle}
     copies: dict[str, Guest] = (
-        run.patiently(lambda: cloud.copies(incident.id)) if cattle else {}
+        run.patiently(lambda: cloud.copies(incident.id, owners))
+        if cattle
+        else {}
     )
     up = {h.name for h in run.patiently(cloud.hosts) if h.up}
     volumes = {v for p in planned.values() for v in p.guest.volumes}

@@ -1,0 +1,74 @@
+"""A start that finds what a dead one has left, or nobody who answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from ha_actions.errors import Refused, Transient
+from ha_actions.incidents import Opened
+from ha_actions.model import Host, Incident
+from ha_actions.policy import digest
+from ha_actions.run import Run
+from ha_actions.sim.ledger import MemoryLedger
+from ha_actions.steps.close_incident import CloseIncident
+from ha_actions.steps.open_incident import OpenIncident
+from unit.fakes import Journal, host, incident, small_outside
+
+TEXT = "version: 1\n"
+HALF = incident(policy=digest(TEXT))
+
+
+class Nova:
+    """Lists one host, or does not answer."""
+
+    def __init__(self, answers: bool = True) -> None:
+        self.answers = answers
+
+    def hosts(self) -> list[Host]:
+        if not self.answers:
+            raise Transient("api", "Nova does not answer.")
+        return [host()]
+
+
+def started(nova: Nova) -> Run:
+    outside = small_outside(ledger=MemoryLedger())
+    cloud = cast(Any, lambda request: nova)
+    run = Run(replace(outside, cloud=cloud), execution="e2", holder="me")
+    run.outside.ledger.write("ha.policy", {"text": TEXT})
+    return run
+
+
+@pytest.mark.parametrize(
+    "how", [OpenIncident(resume=HALF.id), OpenIncident(host="c1")]
+)
+def test_an_opening_that_died_half_way_is_finished(
+    how: OpenIncident,
+) -> None:
+    run = started(Nova())
+    run.record.take(Opened(HALF, "e1"))  # and then its executor died
+    answer = how.perform(run)
+    assert (answer["next"], answer["incident"]) == ("assess", HALF.id)
+    assert run.record.part(HALF.id, "opening", Incident) == HALF
+    assert run.host(HALF) == host()
+    assert run.record.policy_text(HALF.policy) == TEXT
+
+
+def test_a_start_that_nobody_answers_is_told() -> None:
+    run = started(Nova(answers=False))
+    with pytest.raises(Transient):
+        OpenIncident(host="c1").perform(run)
+    journal = cast(Journal, run.journal)
+    assert [subject for subject, _ in journal.told] == ["c1"]
+
+
+def test_a_close_that_outlived_its_execution_touches_nothing() -> None:
+    run = started(Nova())
+    entry = run.record.take(Opened(HALF, "e1"))
+    run.record.keep(HALF.id, "opening", HALF)
+    again = run.record.next_attempt(entry, "e9")
+    with pytest.raises(Refused) as caught:
+        CloseIncident(incident=HALF.id).perform(run)
+    assert caught.value.code == "superseded"
+    assert run.record.opened("c1") == again
