@@ -98,11 +98,9 @@ class OpenStackCloud:
         """These guests; a deleted one is missing."""
         return self._servers.guests(ids, brief=brief)
 
-    def copies(
-        self, incident: str, owners: Mapping[str, str]
-    ) -> dict[str, Guest]:
+    def copies(self, owners: Mapping[str, str]) -> dict[str, Guest]:
         """Old guest id -> the server made in its place, by its tag."""
-        return self._servers.copies(incident, owners)
+        return self._servers.copies(owners)
 
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last: one call."""

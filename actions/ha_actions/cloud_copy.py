@@ -27,12 +27,20 @@ TAG_MAX = 60
 Body = dict[str, Any]
 
 
+INCIDENT, REPLACES = "ha:incident:", "ha:replaces:"
+
+
 def incident_tag(incident: str) -> str:
-    """The server tag by which an incident's copies are listed in one call."""
-    tag = f"ha:incident:{incident}"
+    """The server tag by which people list an incident's copies."""
+    tag = f"{INCIDENT}{incident}"
     if len(tag) <= TAG_MAX and not set(tag) & set(",/"):
         return tag
-    return f"ha:incident:{hashlib.sha256(incident.encode()).hexdigest()[:40]}"
+    return f"{INCIDENT}{hashlib.sha256(incident.encode()).hexdigest()[:40]}"
+
+
+def replaces_tag(old: str) -> str:
+    """The server tag by which the copies of old servers are listed."""
+    return f"{REPLACES}{old}"
 
 
 class Copier:
@@ -232,9 +240,9 @@ def _tags(old: Mapping[str, Any], incident: str) -> list[str]:
     kept = [
         tag
         for tag in old.get("tags") or ()
-        if not tag.startswith("ha:incident:")
+        if not tag.startswith((INCIDENT, REPLACES))
     ]
-    return [*kept[:49], incident_tag(incident)]
+    return [*kept[:48], incident_tag(incident), replaces_tag(old["id"])]
 
 
 def _refuse_special(guest: Guest, port: Mapping[str, Any]) -> None:

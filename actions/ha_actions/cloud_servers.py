@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ha_actions import cloud_values as values
-from ha_actions.cloud_copy import incident_tag
+from ha_actions.cloud_copy import replaces_tag
 from ha_actions.cloud_http import Api
 from ha_actions.errors import Transient
 from ha_actions.model import Aggregate, Group, Guest, Host, Migration, Port
@@ -114,22 +114,19 @@ class Servers:
             return {body["id"]: values.guest(body) for body in bodies}
         return self._full(bodies, {}, [body["id"] for body in bodies])
 
-    def copies(
-        self, incident: str, owners: Mapping[str, str]
-    ) -> dict[str, Guest]:
+    def copies(self, owners: Mapping[str, str]) -> dict[str, Guest]:
         """Old guest id -> the server made in its place, by its tag."""
-        bodies = self._nova_list(
-            "/servers/detail",
-            "servers",
-            {"all_tenants": "1", "tags": incident_tag(incident)},
-        )
-        mine = {
-            body["metadata"]["ha:replaces"]: body
-            for body in bodies
-            if (body.get("metadata") or {}).get("ha:incident") == incident
-            and (old := body["metadata"].get("ha:replaces")) in owners
-            and body.get("tenant_id") == owners[old]
-        }
+        mine: dict[str, Any] = {}
+        for part in chunks(list(owners)):
+            tags = ",".join(replaces_tag(old) for old in part)
+            for body in self._nova_list(
+                "/servers/detail",
+                "servers",
+                {"all_tenants": "1", "tags-any": tags},
+            ):
+                old = (body.get("metadata") or {}).get("ha:replaces", "")
+                if old in owners and body.get("tenant_id") == owners[old]:
+                    mine[old] = body
         full = self._full(
             list(mine.values()), {}, [body["id"] for body in mine.values()]
         )

@@ -114,10 +114,11 @@ class Cloud(Protocol):
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has an evacuate action of the guest since then."""
 
-    def copies(
-        self, incident: str, owners: Mapping[str, str]
-    ) -> dict[str, Guest]:
-        """Old guest id -> the server made in its place in this incident.
+    def copies(self, owners: Mapping[str, str]) -> dict[str, Guest]:
+        """Old guest id -> the server made in its place.
+
+        In whatever incident: one that was aborted must not lead to a second
+        copy in the next.
 
         :param owners: old guest id -> its project. A server of another
             project is nobody's copy: tenants write metadata as they like.

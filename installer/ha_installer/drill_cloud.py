@@ -248,7 +248,8 @@ def _ledger(
             "no_policy",
             "The cloud's Mistral does not answer, so its policy cannot be "
             "read; give the file: --policy FILE. Brakes and incidents that "
-            "it remembers are not seen.",
+            "it remembers are not seen, and nothing keeps a second operator "
+            "from doing the same.",
         )
     text = files.policy_text(options.policy)
     policies.load(text)

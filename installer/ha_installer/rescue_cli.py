@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Rescue; 0 if every guest got what its policy says, else 1.
 
-    Every rule of the policy holds: witnesses, limits, mode, brakes.
+    Every rule of the policy holds: witnesses, limits, mode. Without the
+    cloud's Mistral its brakes and open incidents cannot be seen, and nothing
+    keeps a second operator from doing the same: only one may.
 
     :raises BadInput: the host or the cloud is wrong.
     :raises Refused: its name was not typed.

@@ -480,14 +480,15 @@ def test_copies(lab: Lab) -> None:
     mine = {"ha:incident": "i1", "ha:replaces": "old"}
     listed = [
         fake.server("new", metadata=mine),
-        fake.server("other", metadata={**mine, "ha:incident": "i2"}),
+        fake.server("other", metadata={**mine, "ha:replaces": "not asked"}),
         fake.server("odd", metadata={}),
         # any tenant may write these words on a server of his own
         fake.server("thief", metadata=mine, tenant_id="thief"),
     ]
     owners = {"old": listed[0]["tenant_id"], "else": "thief"}
     lab.mock.get(f"{NOVA}/servers/detail", json={"servers": listed})
-    found = lab.cloud.copies("i1", owners)
+    found = lab.cloud.copies(owners)
     assert {k: g.id for k, g in found.items()} == {"old": "new"}
     asked = [one.qs for one in lab.sent("GET") if "detail" in one.path]
-    assert asked == [{"all_tenants": ["1"], "tags": ["ha:incident:i1"]}]
+    tags = "ha:replaces:old,ha:replaces:else"
+    assert asked == [{"all_tenants": ["1"], "tags-any": [tags]}]

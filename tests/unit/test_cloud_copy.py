@@ -83,7 +83,7 @@ def test_the_copy_is_like_the_old_one(
             "user_data": SECRET,
             "availability_zone": "az1",
             "metadata": {"ha:protection": "cattle", **META},
-            "tags": ["blue", "ha:incident:i1"],
+            "tags": ["blue", "ha:incident:i1", "ha:replaces:a"],
             "networks": [{"uuid": "net-1"}],
             "security_groups": [{"name": "sg-1"}],
         },

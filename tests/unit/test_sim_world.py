@@ -333,8 +333,8 @@ def test_recreated_servers_have_their_own_ports_and_volumes() -> None:
     tags = {"ha:replaces": old.id, "ha:incident": "i"}
     new_id = cloud.recreate(old, tags, CLAIM)
     world.clock.sleep(10)
-    new = cloud.copies("i", {old.id: old.project})[old.id]
-    assert not cloud.copies("i", {old.id: "somebody else"})
+    new = cloud.copies({old.id: old.project})[old.id]
+    assert not cloud.copies({old.id: "somebody else"})
     assert (new.id, new.vm_state) == (new_id, "active")
     assert not set(new.volumes) & set(old.volumes)
     assert new.ports[0].address != old.ports[0].address

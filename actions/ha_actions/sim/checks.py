@@ -165,14 +165,13 @@ def _reasons(e: Evidence) -> Iterable[str]:
 
 def _once(e: Evidence) -> Iterable[str]:
     yield from e.world.wrecks
-    made: dict[tuple[str, str], int] = {}
-    for guest in (*e.world.guests.values(), *e.world.gone.values()):
+    made: dict[str, int] = {}
+    for guest in e.world.guests.values():
         old = guest.metadata.get("ha:replaces")
         if old:
-            key = (guest.metadata.get("ha:incident", ""), old)
-            made[key] = made.get(key, 0) + 1
-            if made[key] == 2:
-                yield f"{guest.name} was recreated twice in one incident"
+            made[old] = made.get(old, 0) + 1
+            if made[old] == 2:
+                yield f"{guest.name} was recreated twice"
 
 
 def _undrained(e: Evidence) -> Iterable[str]:

@@ -127,17 +127,14 @@ class SimCloud:
                 at >= since for at in found.asked_at
             )
 
-    def copies(
-        self, incident: str, owners: Mapping[str, str]
-    ) -> dict[str, Guest]:
-        """Old guest id -> the server made in its place in this incident."""
+    def copies(self, owners: Mapping[str, str]) -> dict[str, Guest]:
+        """Old guest id -> the server made in its place."""
         self._call("nova", "copies", 1)
         with self.world.lock:
             return {
                 g.metadata["ha:replaces"]: g.value()
                 for g in self.world.guests.values()
-                if g.metadata.get("ha:incident") == incident
-                and (old := g.metadata.get("ha:replaces", "")) in owners
+                if (old := g.metadata.get("ha:replaces", "")) in owners
                 and g.value().project == owners[old]
             }
 

@@ -124,9 +124,7 @@ def _look(
     ]
     owners = {p.guest.id: p.guest.project for p in cattle}
     copies: dict[str, Guest] = (
-        run.patiently(lambda: cloud.copies(incident.id, owners))
-        if cattle
-        else {}
+        run.patiently(lambda: cloud.copies(owners)) if cattle else {}
     )
     up = {h.name for h in run.patiently(cloud.hosts) if h.up}
     volumes = {v for p in planned.values() for v in p.guest.volumes}
