@@ -219,6 +219,8 @@ class Run:
         a person has let back in since then has lived. Empty while the proof
         holds.
         """
+        # Nova first: it may be slow, and the readings must be fresh
+        lived = self._lived(incident, cloud)
         off, readings = look_again(
             self.fences(incident, policy),
             policy.fencing.accept,
@@ -227,9 +229,7 @@ class Run:
         said = ", ".join(
             f"{r.device} {r.power} {r.detail}".strip() for r in readings
         )
-        reason = "" if off else f"the host no longer reads Off ({said})"
-        if off:
-            reason = self._lived(incident, cloud)
+        reason = lived if off else f"the host no longer reads Off ({said})"
         if reason:
             self.record.void_proof(incident.id, reason)
             self.journal.note("proof", incident.host, f"void: {reason}")
