@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
-JOBS ?= 2
+JOBS ?= 4
 LAB = tests/lab/lab
 
 .PHONY: help install drill test lint types test-fences lab test-nova test-lab bench clean
@@ -38,7 +38,7 @@ drill: $(READY)
 	@$(BIN)/ha-pack drill
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n $(JOBS) -m 'not lab and not fences'
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not lab and not fences'
 
 lint: $(READY)
 	@$(BIN)/ruff check .
