@@ -271,3 +271,9 @@ def test_nobody_is_not_the_operator() -> None:
         )
     assert error["code"] == "not_operator"
     assert touched == []
+
+
+def test_scenarios_know_every_action() -> None:
+    from ha_actions.sim.verbs import STEPS
+
+    assert {f"ha.{step}" for step in STEPS} == set(NAMES)
