@@ -46,8 +46,20 @@ def make_report(
     :param steps: guest id -> the steps that its plans named.
     :param checked: whether the recovery check ran after the last step.
     """
+    ended: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        ended.setdefault(outcome.guest, []).append(outcome)
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.guest, []).append(finding)
     rows = [
-        _row(incident, p, outcomes, steps.get(id, ()), findings)
+        _row(
+            incident,
+            p,
+            ended.get(id, ()),
+            steps.get(id, ()),
+            found.get(id, ()),
+        )
         for id, p in planned.items()
     ]
     rows += [_left(one) for one in left_alone if one.guest not in planned]
@@ -151,11 +163,8 @@ def _row(
     findings: Sequence[Finding],
 ) -> GuestReport:
     guest = planned.guest
-    last: dict[str, Outcome] = {}
-    for outcome in outcomes:
-        if outcome.guest == guest.id:
-            last[outcome.step] = outcome
-    mine = tuple(f for f in findings if f.guest == guest.id)
+    last = {outcome.step: outcome for outcome in outcomes}
+    mine = tuple(findings)
     bad = [o for o in last.values() if o.result not in GOOD]
     missing = [s for s in steps if s not in last]
     wrong = [f for f in mine if not f.ok]

@@ -13,6 +13,7 @@ from ha_actions.model import (
     Member,
     Outcome,
     Plan,
+    Planned,
     Refusal,
     Report,
     Result,
@@ -124,9 +125,11 @@ def _report(run: Run, incident: Incident) -> Report:
         for one in plan.left_alone if plan else ():
             left[one.guest] = one
     steps: dict[str, list[str]] = {}
+    guests: dict[str, Planned] = {}
     for part in run.record.parts(incident.id, "batch."):
         batch = run.batch(incident.id, part.removeprefix("batch."))
         for planned in batch.guests:
+            guests.setdefault(planned.guest.id, planned)
             mine = steps.setdefault(planned.guest.id, [])
             if batch.action not in mine:
                 mine.append(batch.action)
@@ -137,7 +140,7 @@ def _report(run: Run, incident: Incident) -> Report:
         verdict=run.record.part(incident.id, "verdict", Verdict),
         proof=run.record.proof(incident.id),
         refusal=run.record.part(incident.id, "refusal", Refusal),
-        planned=earlier_guests(run, incident),
+        planned=guests,
         left_alone=left.values(),
         outcomes=_outcomes(run, incident),
         steps=steps,
