@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from ha_actions.sim.play import Injection
 from ha_actions.sim.scenario import STATES, load
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 from stories import POLICY, broken, played
 
@@ -221,4 +221,6 @@ def test_the_same_worlds_every_time(
 def test_new_worlds_every_time() -> None:
     chosen = int(os.environ.get("HA_SEED") or random.randrange(2**32))
     print(f"HA_SEED={chosen}")
-    seed(chosen)(settings(CALM, max_examples=50)(any_world(holds)))()
+    # not shrunk: the seed plays it again, and a gate should not take minutes
+    calm = settings(CALM, max_examples=50, phases=(Phase.generate,))
+    seed(chosen)(calm(any_world(holds)))()

@@ -176,7 +176,17 @@ def _once(e: Evidence) -> Iterable[str]:
 
 def _undrained(e: Evidence) -> Iterable[str]:
     replaced = {g.metadata.get("ha:replaces") for g in e.world.guests.values()}
+    # Octavia may refuse for ever: then a person must have been told
+    told = {
+        name
+        for entry in e.trace
+        if entry["kind"] == "told"
+        and entry["text"].startswith("still drained")
+        for name in entry["subject"].split(", ")
+    }
     for pool in e.world.pools.values():
+        if pool.name in told:
+            continue
         for member in pool.members.values():
             before = e.world.weights.get(member.id, member.weight)
             guest = e.world.answering(member.address)
