@@ -9,14 +9,10 @@ from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
 from ha_actions.errors import NoAnswer
 from ha_actions.evacuation import copy_state
 from ha_actions.model import Claim, Guest, Planned, Requires, Result
+from ha_actions.policy_tags import TAG_INCIDENT, TAG_REPLACES
 
 REQUIRES = Requires.VERDICT
 DEADLINE_S = 2300
-
-REPLACES = "ha:replaces"
-INCIDENT = "ha:incident"
-"""Metadata of a copy: what it replaces, and in which incident. Looked for
-first, so that a repeat makes no second copy."""
 
 DELETED = "its owner deleted it"
 
@@ -145,7 +141,8 @@ def _create(
     silent: dict[str, float],
 ) -> None:
     guest = planned.guest
-    marks = {REPLACES: guest.id, INCIDENT: job.incident.id}
+    # looked for first, so that a repeat makes no second copy
+    marks = {TAG_REPLACES: guest.id, TAG_INCIDENT: job.incident.id}
     try:
         created[guest.id] = job.cloud.recreate(guest, marks, claim)
     except NoAnswer:
