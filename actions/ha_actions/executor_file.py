@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import openstack
+from ha_alarms import start
 from keystoneauth1 import adapter
 from openstack import connection as sdk_connection
 from openstack import exceptions as sdk_errors
@@ -161,12 +161,7 @@ def _region(name: str) -> Any:
 
 
 def _namespace(text: str) -> str:
-    if not text:
-        return Outside.namespace
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, text))
+    return str(start.namespace(text)) if text else Outside.namespace
 
 
 def _log_json() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
@@ -76,6 +76,8 @@ class OpenIncident(HaAction):
             )
         elif self.alarm is not None:
             news = read_alarm(self.alarm, now=now, stale_s=policy.stale_s)
+            if self.opened_by and isinstance(news, Summons):
+                news = replace(news, by=self.opened_by)
         else:
             raise BadInput(
                 "no_host",
