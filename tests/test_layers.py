@@ -37,6 +37,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "ledger": (VALUES | {"ports"}, {"keystoneauth1", "requests"}),
     "network": (VALUES | {"ports"}, set()),
     "clock": (VALUES | {"ports"}, set()),
+    "bus": (
+        VALUES | {"ports"},
+        {"oslo_messaging", "oslo_config", "kombu", "amqp"},
+    ),
     "journal": (VALUES | {"ports"}, {"oslo_log"}),
     "command": ({"errors"}, set()),
     "level": (VALUES | {"ports"}, set()),

@@ -22,14 +22,15 @@ from openstack import exceptions as sdk_errors
 from oslo_log import formatters
 
 from ha_actions import fence_file
+from ha_actions.bus import MessageBus
 from ha_actions.clock import SystemClock
 from ha_actions.cloud import OpenStackCloud
 from ha_actions.codec import from_json
 from ha_actions.journal import LogJournal
 from ha_actions.ledger import MistralLedger
 from ha_actions.network import PlainNetwork
-from ha_actions.outside import Outside
-from ha_actions.ports import Clock, Cloud, Fence, Network, Witness
+from ha_actions.outside import NoBus, Outside
+from ha_actions.ports import Bus, Clock, Cloud, Fence, Network, Witness
 from ha_actions.settings import Policy
 
 DEFAULT_PATH = "/etc/mistral-ha-pack/executor.yaml"
@@ -45,6 +46,16 @@ class Log:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BusKeys:
+    """Where events are published; without ``url`` nowhere."""
+
+    url: str = ""
+    via: str = "aodh"
+    topic: str = ""
+    queues: str = "plain"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExecutorFile:
     """The file's keys; ``executor.example.yaml`` explains each."""
 
@@ -54,6 +65,7 @@ class ExecutorFile:
     fences: str = ""
     namespace: str = ""
     log: Log = field(default_factory=Log)
+    bus: BusKeys = field(default_factory=BusKeys)
 
 
 def from_file(path: str | None = None) -> Outside:
@@ -86,7 +98,22 @@ def from_file(path: str | None = None) -> Outside:
         fences=fences,
         witnesses=functools.partial(witnesses_of, network, fences, clock),
         namespace=_namespace(what.namespace),
+        bus=bus_of(what.bus, where),
     )
+
+
+def bus_of(keys: BusKeys, where: Path) -> Bus:
+    """The bus that a file names; nothing is connected yet.
+
+    :param where: the file; with a password in the url it must be private.
+    :raises BadInput: a key is wrong, or others may read the password.
+    """
+    if not keys.url:
+        return NoBus()
+    url = fence_file.secret(keys.url, f"{where}: bus: url")
+    if url == keys.url and "@" in url:
+        fence_file.private(where)
+    return MessageBus(url, keys.via, keys.topic, keys.queues)
 
 
 def cloud_of(name: str, clock: Clock) -> Callable[[str], Cloud]:

@@ -136,6 +136,28 @@ def bad(message: str) -> BadInput:
     return BadInput("executor_file", message)
 
 
+def secret(text: str, where: str) -> str:
+    """The value that ``env:NAME`` or ``file:PATH`` stands for.
+
+    :raises BadInput: there is no such variable, or the file is not private.
+    """
+    kind, colon, rest = text.partition(":")
+    if not colon:
+        return text
+    if kind == "env":
+        if rest not in os.environ:
+            raise bad(f"{where}: the environment has no variable {rest}.")
+        return os.environ[rest]
+    if kind == "file":
+        path = Path(rest)
+        private(path)
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise unreadable(path, error) from error
+    return text
+
+
 def _read(path: Path) -> dict[str, list[Entry]]:
     private(path)
     data = read_yaml(path)
@@ -208,7 +230,7 @@ def _device(
                 "the hosts of the pattern would share one device."
             )
         settings = _each_text(settings, lambda text: _named(text, host))
-    settings = _each_text(settings, lambda text: _secret(text, where))
+    settings = _each_text(settings, lambda text: secret(text, where))
     made: Fence = cls(host, settings, clock)
     return made
 
@@ -216,25 +238,6 @@ def _device(
 def _named(text: str, host: str) -> str:
     short = host.partition(".")[0]
     return text.replace("{host}", host).replace("{short}", short)
-
-
-def _secret(text: str, where: str) -> str:
-    """The value that ``env:NAME`` or ``file:PATH`` stands for."""
-    kind, colon, rest = text.partition(":")
-    if not colon:
-        return text
-    if kind == "env":
-        if rest not in os.environ:
-            raise bad(f"{where}: the environment has no variable {rest}.")
-        return os.environ[rest]
-    if kind == "file":
-        path = Path(rest)
-        private(path)
-        try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise unreadable(path, error) from error
-    return text
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -464,3 +464,17 @@ class Report:
     guests: tuple[GuestReport, ...] = ()
     stages: dict[str, float] = field(default_factory=dict)
     """Stage -> when it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, as it is told on the bus."""
+
+    type: str
+    """Such as ``compute.service.down``."""
+    project: str = ""
+    """Whose alarms see it; empty: the operator's alone."""
+    traits: dict[str, str] = field(default_factory=dict)
+    at: float
+    id: str
+    """The same id: the same event, published again."""

@@ -8,9 +8,11 @@ an ``Outside`` over with :func:`use`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ha_actions.model import Event
 from ha_actions.ports import (
+    Bus,
     Clock,
     Cloud,
     Fence,
@@ -20,6 +22,13 @@ from ha_actions.ports import (
     Witness,
 )
 from ha_actions.settings import Policy
+
+
+class NoBus:
+    """:class:`~ha_actions.ports.Bus` where none is configured: silent."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Outside:
     """The policy's witnesses by name."""
     namespace: str = "00000000-0000-0000-0000-000000000000"
     """Secret of the installation: makes execution ids unguessable."""
+    bus: Bus = field(default_factory=NoBus)
 
 
 _current: list[Outside] = []

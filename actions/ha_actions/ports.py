@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from ha_actions.model import (
     Aggregate,
     Claim,
+    Event,
     Evidence,
     Guest,
     Host,
@@ -236,3 +237,13 @@ class Journal(Protocol):
 
     def tell(self, subject: str, text: str, **facts: Any) -> None:
         """The same, and a person must see it."""
+
+
+class Bus(Protocol):
+    """The message bus, where events set off alarms."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Tell what happened; the same event may be told again.
+
+        At least once, in no order, and nobody says who has read it.
+        """

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from ha_actions.bus import MessageBus
 from ha_actions.errors import BadInput, Transient
 from ha_actions.executor_file import from_file
+from ha_actions.outside import NoBus
 from ha_actions.ports import Cloud
 from ha_actions.settings import Policy, Witnesses
 from unit.fake_openstack import KEYSTONE, MISTRAL, keystone
@@ -188,3 +190,22 @@ def test_the_examples_are_good(folder: Path) -> None:
 def test_no_file(folder: Path) -> None:
     with pytest.raises(BadInput, match=r"executor\.example\.yaml"):
         from_file(str(folder / "none.yaml"))
+
+
+def test_a_bus_is_made_from_a_reference(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUS_URL", "fake://me:hush@broker/")
+    made = from_file(write(folder, bus={"url": "env:BUS_URL"}))
+    assert isinstance(made.bus, MessageBus)
+    assert isinstance(from_file(write(folder)).bus, NoBus)
+
+
+def test_a_password_in_the_bus_url_needs_a_private_file(folder: Path) -> None:
+    path = Path(write(folder, bus={"url": "fake://me:hush@broker/"}))
+    path.chmod(0o644)
+    with pytest.raises(BadInput) as caught:
+        from_file(str(path))
+    assert "chmod 600" in caught.value.message
+    path.chmod(0o600)
+    assert isinstance(from_file(str(path)).bus, MessageBus)

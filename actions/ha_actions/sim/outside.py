@@ -10,6 +10,7 @@ from typing import Any
 from ha_actions.outside import Outside
 from ha_actions.ports import Cloud, Fence, Journal, Ledger, Witness
 from ha_actions.settings import Policy
+from ha_actions.sim.bus import SimBus
 from ha_actions.sim.cloud import SimCloud
 from ha_actions.sim.devices import SimFence, SimNetwork
 from ha_actions.sim.world import World
@@ -47,6 +48,7 @@ def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
         fences=devices,
         witnesses=witnesses,
         namespace=NAMESPACE,
+        bus=SimBus(world, journal),
     )
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ha_actions.errors import Failed
-from ha_actions.model import Aggregate
+from ha_actions.model import Aggregate, Event
 from ha_actions.sim.clock import FreeClock, TurnClock
 from ha_actions.sim.things import (
     PAUSED,
@@ -79,6 +79,8 @@ class World:
         self.aggregates_read: dict[str, float] = {}
         self.moments: dict[str, list[Callable[[], None]]] = {}
         """What waits for the first time that something happens."""
+        self.events: list[Event] = []
+        """All that was published on the bus, in order."""
         self.corruption: list[str] = []
         self.wrecks: list[str] = []
         self.calls: Counter[str] = Counter()
