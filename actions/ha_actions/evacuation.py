@@ -139,7 +139,7 @@ def _still_here(
         return Next(
             Move.SETTLED,
             f"no host can take it{_rule(prior)}",
-            Result.FAILED,
+            Result.DEFERRED,
             "no_valid_host",
         )
     if len(failed) >= tries:

@@ -83,6 +83,8 @@ class Result(Word):
     ALREADY = "already"
     """It was so before the step looked: a normal ending."""
     FAILED = "failed"
+    DEFERRED = "deferred"
+    """No host can take it now: tried again until capacity comes."""
     REFUSED = "refused"
 
 
@@ -391,6 +393,7 @@ class LeftAlone:
     wanted: bool = True
     """Whether this is what its owner or the policy chose; a refusal that
     was foreseeable counts, for it is the policy's word."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -447,6 +450,8 @@ class GuestReport:
     reason: str = ""
     steps: tuple[Outcome, ...] = ()
     findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What could not be taken of its tags, and what was taken instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

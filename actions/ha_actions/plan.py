@@ -271,6 +271,7 @@ def _left(planned: Planned, prospect: Prospect) -> LeftAlone:
         code=prospect.code,
         reason=prospect.sentence,
         wanted=prospect.wanted or prospect.code in FORESEEN,
+        warnings=planned.choice.warnings,
     )
 
 
@@ -288,4 +289,5 @@ def _waits(planned: Planned, proven: bool) -> LeftAlone:
         code="waits_for_proof",
         reason=reason,
         wanted=False,
+        warnings=planned.choice.warnings,
     )

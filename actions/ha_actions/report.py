@@ -22,6 +22,9 @@ from ha_actions.model import (
 
 FALSE_ALARM = "false_alarm"
 """Code of an incident in which nothing was wrong: closed, nobody is told."""
+DEFERRED = "deferred"
+"""Code of an incident that waits for capacity: reconcile resumes it."""
+NOT_ALL = "not_all_recovered"
 LEFT_ALONE = "left alone"
 GOOD = (Result.DONE, Result.ALREADY)
 
@@ -39,12 +42,15 @@ def make_report(
     steps: Mapping[str, Sequence[str]],
     findings: Sequence[Finding],
     checked: bool,
+    deferred_s: float = 0,
 ) -> Report:
     """Judge the whole: closed if everybody got what was chosen, else held.
 
     :param outcomes: of all attempts, oldest first; the last per step counts.
     :param steps: guest id -> the steps that its plans named.
     :param checked: whether the recovery check ran after the last step.
+    :param deferred_s: seconds since its opening in which the incident waits
+        by itself for a host with room.
     """
     ended: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -67,6 +73,10 @@ def make_report(
     state, code, reason = _ending(
         incident, refusal, rows, checked, _stage(verdict, proof, planned)
     )
+    rest = incident.opened_at + deferred_s - now
+    if code == NOT_ALL and rest > 0 and _only_deferred(rows):
+        code = DEFERRED
+        reason += f"; tried again for {rest / 60:.0f} minutes more"
     return Report(
         incident=incident,
         state=state,
@@ -107,8 +117,13 @@ def _ending(
             "execution, then resume",
         )
     if bad:
-        return State.HELD, "not_all_recovered", text
+        return State.HELD, NOT_ALL, text
     return State.CLOSED, "", text if rows else "no guest was on the host"
+
+
+def _only_deferred(rows: Sequence[GuestReport]) -> bool:
+    """Whether time alone may cure what is not as chosen."""
+    return all(r.as_chosen or r.outcome == DEFERRED for r in rows)
 
 
 def _tally(rows: Sequence[GuestReport], bad: Sequence[GuestReport]) -> str:
@@ -183,7 +198,8 @@ def _row(
         did=_did(planned.choice.protection, steps, incident.dry_run),
         outcome="deleted"
         if any(o.code == "deleted" for o in last.values())
-        else _word(bad, missing, wrong, incident.dry_run),
+        else _word(bad, missing, wrong, incident.dry_run)
+        + _unprobed(planned, last.values(), bool(bad or missing or wrong)),
         as_chosen=not (bad or missing or wrong) or incident.dry_run,
         host=hosts[-1] if hosts else "",
         seconds=max(
@@ -194,6 +210,7 @@ def _row(
         ),
         steps=tuple(last.values()),
         findings=mine,
+        warnings=planned.choice.warnings,
     )
 
 
@@ -219,6 +236,15 @@ def _word(
     return "incomplete" if wrong else "recovered"
 
 
+def _unprobed(
+    planned: Planned, outcomes: Iterable[Outcome], wrong: bool
+) -> str:
+    """Its owner named a probe, and it could not be asked."""
+    asked = bool(planned.choice.probe) and not wrong
+    silent = any(o.code == "unprobed" for o in outcomes)
+    return ", unprobed" if asked and silent else ""
+
+
 def _left(one: LeftAlone) -> GuestReport:
     return GuestReport(
         guest=one.guest,
@@ -228,4 +254,5 @@ def _left(one: LeftAlone) -> GuestReport:
         outcome=one.code,
         as_chosen=one.wanted,
         reason=one.reason,
+        warnings=one.warnings,
     )

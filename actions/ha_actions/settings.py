@@ -186,6 +186,13 @@ class Recovery:
         low=1,
         high=5,
     )
+    deferred_s: int = knob(
+        3600,
+        "Seconds since an incident's opening in which reconcile tries those "
+        "again for whom no host had room; then a person is asked. 0: never.",
+        low=0,
+        high=604800,
+    )
     instance_store: dict[str, str] = knob(
         {},
         "Aggregate -> `shared` or `local`: Nova cannot tell whether an "

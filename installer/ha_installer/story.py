@@ -89,7 +89,8 @@ class Lane:
         if self.promise is None:
             return True
         if self.promise.comes_back:
-            return self.row.outcome in ("recovered", "planned")
+            head = self.row.outcome.partition(",")[0]
+            return head in ("recovered", "planned")
         return self.row.outcome == self.promise.code
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ha_actions.model import (
+    Choice,
     Finding,
     Incident,
     LeftAlone,
@@ -70,10 +72,14 @@ def report(
     refusal: Refusal | None = None,
     checked: bool = True,
     of: Incident | None = None,
+    waits_s: float = 0,
+    choice: Choice | None = None,
 ) -> Report:
     found: dict[str, Planned] = {
         f"id-{name}": planned(guest(name)) for name in guests
     }
+    if choice is not None:
+        found = {id: replace(p, choice=choice) for id, p in found.items()}
     return make_report(
         of or incident(),
         now=NOW + 99,
@@ -86,11 +92,15 @@ def report(
         steps={id: list(steps) for id in found},
         findings=findings,
         checked=checked,
+        deferred_s=waits_s,
     )
 
 
 # -- the ending -----------------------------------------------------------
-FAILED = outcome(result=Result.FAILED, code="no_valid_host", reason="no host")
+FAILED = outcome(result=Result.FAILED, code="conflict", reason="no host")
+DEFERRED = outcome(
+    result=Result.DEFERRED, code="no_valid_host", reason="no host"
+)
 ENDINGS: dict[str, tuple[dict[str, Any], State, str]] = {
     "everybody is back": ({"outcomes": [outcome()]}, State.CLOSED, ""),
     "it was back already": (
@@ -183,6 +193,44 @@ def test_a_refusal_keeps_its_words_and_tells_what_was_done() -> None:
     assert made.refusal == REFUSAL
     assert made.reason.startswith("2 of 3 hosts are down")
     assert "1 of 1 guests" in made.reason
+
+
+@pytest.mark.parametrize(
+    ("more", "waits_s", "code"),
+    [
+        ({}, 600, "deferred"),
+        ({}, 99, "not_all_recovered"),
+        ({"outcomes": [DEFERRED, outcome("g2", result=Result.FAILED)]}, 600,
+         "not_all_recovered"),
+        ({"refusal": REFUSAL}, 600, "too_many_down"),
+        ({"checked": False}, 600, "unfinished"),
+    ],
+)  # fmt: skip
+def test_who_waits_for_room(
+    more: dict[str, Any], waits_s: float, code: str
+) -> None:
+    inputs: dict[str, Any] = {"outcomes": [DEFERRED], **more}
+    made = report(("db", "g2")[: len(inputs["outcomes"])], waits_s=waits_s,
+                  **inputs)  # fmt: skip
+    assert (made.state, made.code) == (State.HELD, code)
+    assert made.guests[0].outcome == "deferred"
+
+
+def test_warnings_about_tags_reach_the_report() -> None:
+    choice = Choice(protection=Protection.PET, warnings=("a typo",))
+    made = report(choice=choice, outcomes=[outcome()])
+    assert made.guests[0].warnings == ("a typo",)
+
+
+@pytest.mark.parametrize(
+    ("probe", "word"), [("tcp:1", "recovered, unprobed"), ("", "recovered")]
+)
+def test_a_probe_that_could_not_be_asked(probe: str, word: str) -> None:
+    asked = outcome(result=Result.ALREADY, code="unprobed")
+    choice = Choice(protection=Protection.PET, probe=probe)
+    made = report(choice=choice, outcomes=[outcome(), asked])
+    assert made.guests[0].outcome == word
+    assert made.state is State.CLOSED
 
 
 # -- rows -----------------------------------------------------------------

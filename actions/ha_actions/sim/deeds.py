@@ -185,7 +185,7 @@ def no_valid_host(stage: Stage, words: tuple[str, ...]) -> None:
     if words[0] in ("on", "off"):
         stage.world.no_host = words[0] == "on"
     else:
-        stage.world.named(words[0]).no_host = True
+        stage.world.named(words[0]).no_host = words[1:] != ("off",)
 
 
 def no_answer(stage: Stage, words: tuple[str, ...]) -> None:

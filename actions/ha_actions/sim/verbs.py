@@ -228,7 +228,7 @@ VERBS: Mapping[str, Verb] = {
     "reconcile": Verb((), deeds.reconcile),
     "operator": Verb(("|".join(deeds.OPERATOR), "WHO?", "N?"), deeds.operator),
     "spawn-fails": Verb(("GUEST", "N"), deeds.spawn_fails),
-    "no-valid-host": Verb(("GUEST|on|off",), deeds.no_valid_host),
+    "no-valid-host": Verb(("GUEST|on|off", "off?"), deeds.no_valid_host),
     "no-answer": Verb(
         ("evacuate|recreate", "GUEST", "undone?"), deeds.no_answer
     ),

@@ -20,7 +20,7 @@ from ha_actions.model import (
     State,
     Verdict,
 )
-from ha_actions.report import FALSE_ALARM, make_report, refused
+from ha_actions.report import DEFERRED, FALSE_ALARM, make_report, refused
 from ha_actions.run import Run
 from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.make_plan import earlier_guests
@@ -44,6 +44,8 @@ class CloseIncident(HaAction):
         incident = run.incident(self.incident)
         _refuse_late(run, incident)
         _undrain(run, incident)
+        before = run.record.part(incident.id, "report", Report)
+        waited = before is not None and before.code == DEFERRED
         report = _aborted(run, _report(run, incident))
         run.record.keep(incident.id, "report", report)
         text = f"{report.state}: {report.reason}"
@@ -58,7 +60,10 @@ class CloseIncident(HaAction):
             entry = run.record.opened(incident.host)
             if entry is not None and entry.incident.id == incident.id:
                 run.record.hold(entry, report.code)
-            run.journal.tell(incident.host, text, incident=incident.id)
+            if report.code == DEFERRED and waited:
+                run.journal.note("incident", incident.host, text)
+            else:
+                run.journal.tell(incident.host, text, incident=incident.id)
         death = f"; {report.proof.rule}" if report.proof else ""
         return {
             "state": report.state.value,
@@ -146,6 +151,7 @@ def _report(run: Run, incident: Incident) -> Report:
         steps=steps,
         findings=checked.findings if checked else (),
         checked=checked is not None,
+        deferred_s=run.policy(incident).recovery.deferred_s,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.incidents import LIVE
+from ha_actions.report import DEFERRED
 from ha_actions.run import Run
 
 DEADLINE_S = 80
@@ -14,18 +15,34 @@ DEADLINE_S = 80
 YOUNG_S = 60.0
 """An execution may not be visible yet when its incident is this young."""
 
+PAUSE_S = 120.0
+"""Between two looks for room for those who wait for it."""
+
 
 @dataclass
 class FindUnfinished(HaAction):
-    """Open, not held, and nobody works on it.
+    """Open, and nobody works on it; or it waits for a host with room.
 
     :returns: ``{incidents: [id]}``.
     """
 
     def perform(self, run: Run) -> dict[str, Any]:
-        """Held ones wait for a person and are not listed."""
+        """Those held for anything but room wait for a person.
+
+        One whose time for waiting is over is listed once more: its close
+        then holds it for a person.
+        """
         found = []
         for entry in run.patiently(run.record.all_opened):
+            if entry.held == DEFERRED:
+                waited = run.clock.now() - entry.held_at
+                if waited >= PAUSE_S:
+                    found.append(entry.incident.id)
+                    run.journal.note(
+                        "reconcile",
+                        entry.incident.host,
+                        f"incident {entry.incident.id}: looks for room again",
+                    )
             if entry.held:
                 continue
             if run.clock.now() - entry.incident.opened_at < YOUNG_S:

@@ -30,6 +30,14 @@ MEMBERS_UNKNOWN = "members_unknown"
 EVACUATE = "ha.evacuate_servers"
 
 
+@dataclass(frozen=True)
+class FirstPlan:
+    """The first plan of the attempt that an execution is."""
+
+    execution: str
+    number: int
+
+
 @dataclass
 class MakePlan(HaAction):
     """The plan goes to the ledger; the workflow gets the ids of batches.
@@ -182,6 +190,10 @@ def _done(run: Run, incident: Incident) -> set[tuple[str, str]]:
 
 def _keep(run: Run, incident: Incident, plan: Plan, number: int) -> None:
     """Batches first: a plan that is there is whole."""
+    first = run.record.part(incident.id, "first_plan", FirstPlan)
+    if first is None or first.execution != run.execution:
+        mine = FirstPlan(run.execution, number)
+        run.record.keep(incident.id, "first_plan", mine)
     for wave in plan.waves:
         for batch in wave.batches:
             run.record.keep(incident.id, f"batch.{batch.id}", Batches(batch))

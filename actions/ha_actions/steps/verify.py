@@ -20,7 +20,11 @@ from ha_actions.model import (
 from ha_actions.recovery_check import check_guest
 from ha_actions.run import Run
 from ha_actions.steps.fence_host import VOIDS
-from ha_actions.steps.make_plan import MEMBERS_UNKNOWN, earlier_guests
+from ha_actions.steps.make_plan import (
+    MEMBERS_UNKNOWN,
+    FirstPlan,
+    earlier_guests,
+)
 
 DEADLINE_S = 650
 PLANS = 4
@@ -90,7 +94,7 @@ def _next(run: Run, incident: Incident, planned: dict[str, Planned]) -> str:
     proven = run.record.proof(incident.id) is not None
     if not proven and 0 < voids <= VOIDS:
         return "assess"
-    if not proven or len(run.record.parts(incident.id, "plan.")) >= PLANS:
+    if not proven or _plans(run, incident) >= PLANS:
         return "close"
     if _pools_known_now(run, incident):
         return "plan"
@@ -102,6 +106,15 @@ def _next(run: Run, incident: Incident, planned: dict[str, Planned]) -> str:
     for guest in landed:
         run.journal.note("check", guest.name, "landed after the plan was made")
     return "plan" if landed else "close"
+
+
+def _plans(run: Run, incident: Incident) -> int:
+    """Plans that this attempt has made."""
+    first = run.record.part(incident.id, "first_plan", FirstPlan)
+    made = len(run.record.parts(incident.id, "plan."))
+    if first is None or first.execution != run.execution:
+        return made
+    return made - first.number + 1
 
 
 def _left_alone(run: Run, incident: Incident) -> set[str]:
