@@ -58,7 +58,7 @@ setup(
     package_data={
         "ha_installer": ["*.j2", "*.yaml"],
         "ha_installer.workbooks": ["*.yaml"],
-        "ha_installer.alarms": ["*.yaml"],
+        "ha_installer.alarms": ["*.yaml", "settings/*"],
     },
     install_requires=[
         "mistral-lib>=3.0",

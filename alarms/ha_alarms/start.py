@@ -1,6 +1,6 @@
 """From an alarm, or from the watch, to one and the same execution.
 
-Pure, and the standard library only: it loads in Aodh, in the bridge, in
+Pure, by the standard library alone: it loads in Aodh, in the bridge, in
 ``ha-watch`` and in the installer. Mistral answers a POST whose execution id
 exists with that execution. So whoever computes the same id starts it once,
 and nobody without the installation's secret can take an id in advance.
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from ha_alarms.target import Target
+
 HOST_WORKFLOW = "ha.v1.handle_host_failure"
 HOST_EVENT = "compute.service.down"
 INCIDENT = "incident"
@@ -23,24 +25,6 @@ however many watchers it is published."""
 SERVER = "instance_id"
 OURS = "ha.v1."
 """Workflows of the pack itself: only the operator's alarms start them."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """What an alarm's action asks for: a workflow, and where inputs are from.
-
-    With neither ``inputs``, ``traits`` nor ``alarm_input`` the event is read
-    from the execution's environment: ``<% env().event %>``.
-    """
-
-    workflow: str
-    namespace: str = ""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    """Input -> value, as the action says it."""
-    traits: Mapping[str, str] = field(default_factory=dict)
-    """Input -> trait of the event."""
-    alarm_input: str = ""
-    """The input that takes the whole alarm body."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from ha_alarms.start import (
     HOST_WORKFLOW,
     NoStart,
     Start,
-    Target,
+
     execution_id,
     host_start,
     namespace,
     resume_start,
     start_of,
 )
+from ha_alarms.target import Target
 from hypothesis import given
 from hypothesis import strategies as st
 
