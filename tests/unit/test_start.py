@@ -13,7 +13,6 @@ from ha_alarms.start import (
     HOST_WORKFLOW,
     NoStart,
     Start,
-
     execution_id,
     host_start,
     namespace,
