@@ -5,7 +5,7 @@ Reads cost a number of calls that depends on hosts and pools, not on guests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ha_actions import cloud_values as values
@@ -199,9 +199,11 @@ class OpenStackCloud:
         """Member id -> weight: one batch for each pool that changes."""
         self._pools.set_weights(lb, weights, claim)
 
-    def add_member(self, like: Member, address: str, claim: Claim) -> str:
-        """A member like this one at another address; its id."""
-        return self._pools.add(like, address, claim)
+    def add_members(
+        self, lb: str, new: Sequence[Member], claim: Claim
+    ) -> None:
+        """New members of one load balancer: one batch for each pool."""
+        self._pools.add(lb, new, claim)
 
     def remove_member(self, member: Member, claim: Claim) -> None:
         """Remove a member; no error if it is gone."""

@@ -7,7 +7,7 @@ before each wait.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
@@ -63,30 +63,22 @@ class Pools:
                 claim,
             )
 
-    def add(self, like: Member, address: str, claim: Claim) -> str:
-        """A member like this one at another address; its id."""
-        body = {
-            "name": like.name,
-            "address": address,
-            "protocol_port": like.port,
-            "weight": like.weight,
-            "backup": like.backup,
-            "subnet_id": like.subnet or None,
-            "monitor_port": like.monitor_port or None,
-        }
-        sent = {key: v for key, v in body.items() if v not in (None, "")}
-        path = f"/lbaas/pools/{like.pool}/members"
-        answer = self._change(
-            lambda: self._api.change(
-                "POST", "load_balancer", path, {"member": sent}, claim
-            ),
-            like.lb,
-            f"add a member to pool {like.pool}",
-            claim,
-        )
-        if answer is None or answer.status_code == 409:  # it is there already
-            return self._find(like, address)
-        return str(answer.json()["member"]["id"])
+    def add(self, lb: str, new: Sequence[Member], claim: Claim) -> None:
+        """New members; who is at that address and port already is kept."""
+        for pool in dict.fromkeys(member.pool for member in new):
+            mine = [member for member in new if member.pool == pool]
+            answer = self._change(
+                functools.partial(self._put_new, pool, mine, claim),
+                lb,
+                f"add members to pool {pool}",
+                claim,
+            )
+            if answer is not None and answer.status_code == 409:
+                raise Transient(
+                    "conflict",
+                    f"Somebody else changes the members of pool {pool}; they "
+                    "are looked at again before anything is sent.",
+                )
 
     def remove(self, member: Member, claim: Claim) -> None:
         """Remove a member; no error if it is gone."""
@@ -110,19 +102,6 @@ class Pools:
         path = f"/lbaas/pools/{pool['id']}/members"
         return self._api.listing("load_balancer", path, "members")
 
-    def _find(self, like: Member, address: str) -> str:
-        for body in self._of({"id": like.pool}):
-            if (body["address"], body["protocol_port"]) == (
-                address,
-                like.port,
-            ):
-                return str(body["id"])
-        raise Transient(
-            "conflict",
-            f"Octavia says that pool {like.pool} has a member at {address}, "
-            "and does not list it.",
-        )
-
     def _put_weights(
         self,
         pool: Mapping[str, Any],
@@ -138,12 +117,32 @@ class Pools:
             if body["id"] in weights
             and body.get("weight") != weights[body["id"]]
         ]
+        return self._put(pool["id"], wanted, claim)
+
+    def _put_new(
+        self, pool: str, new: Sequence[Member], claim: Claim
+    ) -> requests.Response | None:
+        """One batch of those that the pool has not: what is sent of a member
+        that it has would change it.
+        """
+        known = {
+            (body["address"], body["protocol_port"])
+            for body in self._of({"id": pool})
+        }
+        wanted = [
+            _new(one) for one in new if (one.address, one.port) not in known
+        ]
+        return self._put(pool, wanted, claim)
+
+    def _put(
+        self, pool: str, wanted: list[Body], claim: Claim
+    ) -> requests.Response | None:
         if not wanted:
             return None
         return self._api.change(
             "PUT",
             "load_balancer",
-            f"/lbaas/pools/{pool['id']}/members",
+            f"/lbaas/pools/{pool}/members",
             {"members": wanted},
             claim,
             # Without it every other member of the pool is deleted.
@@ -194,6 +193,21 @@ class Pools:
                 f"Octavia cannot {what}: load balancer {lb} is in ERROR; "
                 "fail it over (openstack loadbalancer failover).",
             )
+
+
+def _new(member: Member) -> Body:
+    body = {
+        "name": member.name,
+        "address": member.address,
+        "protocol_port": member.port,
+        "weight": member.weight,
+        "backup": member.backup,
+        "subnet_id": member.subnet,
+        "monitor_address": member.monitor_address,
+        "monitor_port": member.monitor_port,
+    }
+    sure = ("weight", "backup")
+    return {key: v for key, v in body.items() if key in sure or v}
 
 
 def _whole(body: Mapping[str, Any], weight: int) -> Body:

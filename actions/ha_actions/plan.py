@@ -3,13 +3,14 @@
 Waves run one after another: by priority, then by ``ha:after`` within a
 project, then by the method's steps. In a wave all batches may run side by
 side; the members of one server group always share a batch, where they are
-evacuated one after another.
+evacuated one after another. What nobody waits for (whether it serves, and the
+end of replaced cattle) comes last, when everybody is back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ha_actions.model import (
     Batch,
@@ -17,26 +18,69 @@ from ha_actions.model import (
     LeftAlone,
     Plan,
     Planned,
-    Priority,
     Requires,
     Wave,
 )
+from ha_actions.order import RANK, Group, place_all
 from ha_actions.prospects import FORESEEN, Prospect, prospects
 from ha_actions.settings import Policy
 
 READY = "ha.await_ready"
 MEMBERS = "ha.update_members"
-RANK = {Priority.HIGH: 0, Priority.MEDIUM: 1, Priority.LOW: 2}
+RETIRE = "ha.retire_servers"
 LAST = 9
-"""The rank of the probes for which nobody waits."""
+"""The rank of what nobody waits for."""
+
+_Key = tuple[int, int, int]
+"""Rank, depth, step: smaller goes first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What decides beside the tags who goes first."""
+
+    one_by_one: Collection[Group] = ()
+    """Groups that have lost their quorum."""
+    urgent: Mapping[str, float] = field(default_factory=dict)
+    """Guest id -> what still serves in its neediest pool, 0 to 1."""
+    begun: Sequence[Batch] = ()
+    """Batches of a plan that was made ahead of the fence, and that may still
+    be at work: taken over as they are, since their claims are by their ids.
+    """
+
+    def key(self, planned: Planned) -> tuple[float, str, str]:
+        """Guests of one wave are served in this order."""
+        guest = planned.guest
+        return (self.urgent.get(guest.id, 1.0), guest.name, guest.id)
+
+
+@dataclass
+class _Cell:
+    """What one wave does: (step, requirement) -> its guests."""
+
+    todo: dict[tuple[str, Requires], list[Planned]] = field(
+        default_factory=dict
+    )
+    begun: list[Batch] = field(default_factory=list)
+
+    def add(self, step: str, need: Requires, planned: Planned) -> None:
+        """One batch, one requirement: the strictest of its guests."""
+        self.todo.setdefault((step, need), []).append(planned)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a guest stands in the order: smaller goes first."""
+class _Chosen:
+    """A guest that is acted on, and how."""
 
-    rank: int
-    depth: int
+    planned: Planned
+    prospect: Prospect
+    steps: tuple[str, ...]
+    """Of its method, as far as what is held allows."""
+
+    @property
+    def id(self) -> str:
+        """The guest's."""
+        return self.planned.guest.id
 
 
 def make_plan(
@@ -50,6 +94,7 @@ def make_plan(
     evidence: Evidence = Evidence.POWER,
     done: Collection[tuple[str, str]] = (),
     number: int = 1,
+    order: Order | None = None,
 ) -> Plan:
     """Plan every guest of the host that is not done yet.
 
@@ -60,10 +105,12 @@ def make_plan(
         guests all of whose disks are on it; the others may still run.
     :param done: (guest id, step name) that ended well in an earlier plan.
     :param number: of this plan within the incident; part of batch ids.
+    :param order: what decides beside the tags who goes first.
     """
+    order = order or Order()
     left: list[LeftAlone] = []
-    chosen: list[tuple[Planned, Prospect, list[str]]] = []
-    for planned in sorted(guests, key=lambda p: (p.guest.name, p.guest.id)):
+    chosen: list[_Chosen] = []
+    for planned in sorted(guests, key=order.key):
         prospect = prospects(planned.guest, planned.choice)
         steps = _steps(planned, prospect, policy)
         if not steps:
@@ -74,10 +121,9 @@ def make_plan(
         if not able:
             left.append(_waits(planned, proven))
             continue
-        todo = [s for s in able if (planned.guest.id, s) not in done]
-        if todo:
-            chosen.append((planned, prospect, todo))
-    waves = _waves(chosen, policy, requires, number)
+        chosen.append(_Chosen(planned, prospect, tuple(able)))
+    cells = _cells(chosen, requires, done, order)
+    waves = _waves(cells, policy.recovery.batch, f"p{number}")
     return Plan(
         incident=incident,
         host=host,
@@ -124,42 +170,60 @@ def _need(
     return Requires.PROOF if Requires.PROOF in (guest, strict) else strict
 
 
-def _waves(
-    chosen: Sequence[tuple[Planned, Prospect, list[str]]],
-    policy: Policy,
+def _cells(
+    chosen: Sequence[_Chosen],
     requires: Mapping[str, Requires],
-    number: int,
-) -> list[Wave]:
-    places, awaited = _order([p for p, _, _ in chosen])
-    cells: dict[tuple[int, int, int], dict[str, list[Planned]]] = {}
-    needs: dict[str, Requires] = {}
-    for planned, prospect, steps in chosen:
-        place = places[planned.guest.id]
-        if (planned.guest.project, planned.choice.group) in awaited:
-            steps = [*steps, READY]
-        elif planned.choice.probe:
-            # nobody waits for it: asked at the very end
-            last = cells.setdefault((LAST, 0, 0), {})
-            needs[f"{READY} {Requires.VERDICT}"] = Requires.VERDICT
-            last.setdefault(f"{READY} {Requires.VERDICT}", []).append(planned)
-        for i, step in enumerate(steps):
-            key = (place.rank, place.depth, i)
-            need = _need(step, prospect.requires, requires)
-            # one batch, one requirement: the strictest of its guests
-            name = f"{step} {need}"
-            needs[name] = need
-            cells.setdefault(key, {}).setdefault(name, []).append(planned)
+    done: Collection[tuple[str, str]],
+    order: Order,
+) -> dict[_Key, _Cell]:
+    """Which steps of whom may run side by side."""
+    everybody = [c.planned for c in chosen]
+    places, awaited = place_all(everybody, order.one_by_one)
+    begun = {(p.guest.id, b.action): b for b in order.begun for p in b.guests}
+    cells: dict[_Key, _Cell] = {}
+    late: dict[str, _Key] = {}
+    for c in chosen:
+        place = places[c.id]
+        group = (c.planned.guest.project, c.planned.choice.group)
+        for i, step in enumerate(_with_ready(c, group in awaited)):
+            if (c.id, step) in done:
+                continue
+            nobody = step == RETIRE or (step == READY and group not in awaited)
+            key = (LAST, 0, i) if nobody else (place.rank, place.depth, i)
+            known = begun.get((c.id, step))
+            if known is not None:
+                late[known.id] = max(late.get(known.id, key), key)
+                continue
+            need = _need(step, c.prospect.requires, requires)
+            cells.setdefault(key, _Cell()).add(step, need, c.planned)
+    for batch in order.begun:
+        if batch.id in late:
+            cells.setdefault(late[batch.id], _Cell()).begun.append(batch)
+    return cells
+
+
+def _with_ready(c: _Chosen, awaited: bool) -> list[str]:
+    """Its steps, and where it is asked whether it serves: before the end of
+    what it replaces."""
+    steps = list(c.steps)
+    if awaited or c.planned.choice.probe or MEMBERS in steps:
+        at = steps.index(RETIRE) if RETIRE in steps else len(steps)
+        steps.insert(at, READY)
+    return steps
+
+
+def _waves(cells: Mapping[_Key, _Cell], size: int, name: str) -> list[Wave]:
     waves = []
     for w, key in enumerate(sorted(cells), 1):
-        batches: list[Batch] = []
-        for name in sorted(cells[key]):
-            action = name.split(" ")[0]
-            for chunk in _chunks(cells[key][name], policy.recovery.batch):
+        cell = cells[key]
+        batches = list(cell.begun)
+        for (step, need), guests in sorted(cell.todo.items()):
+            for chunk in _chunks(guests, size):
                 batches.append(
                     Batch(
-                        id=f"p{number}w{w}b{len(batches) + 1}",
-                        action=action,
-                        requires=needs[name],
+                        id=f"{name}w{w}b{len(batches) + 1}",
+                        action=step,
+                        requires=need,
                         guests=tuple(chunk),
                     )
                 )
@@ -167,86 +231,12 @@ def _waves(
     return waves
 
 
-def _wave_name(key: tuple[int, int, int]) -> str:
+def _wave_name(key: _Key) -> str:
     if key[0] == LAST:
-        return "probes"
+        return f"last, step {key[2] + 1}"
     rank = next(p.value for p, r in RANK.items() if r == key[0])
-    after = f", after {key[1]} group(s)" if key[1] else ""
+    after = f", after {key[1]} other(s)" if key[1] else ""
     return f"{rank} priority, step {key[2] + 1}{after}"
-
-
-def _order(
-    guests: Sequence[Planned],
-) -> tuple[dict[str, _Place], set[tuple[str, str]]]:
-    """Place every guest; a group that others wait for moves before them.
-
-    Groups never reach outside a project. In a circle of ``ha:after`` nobody
-    can be first, so its members keep the depth at which it was found.
-    """
-    rank = {p.guest.id: RANK[p.choice.priority] for p in guests}
-    depth = {p.guest.id: 0 for p in guests}
-    groups: dict[tuple[str, str], list[Planned]] = {}
-    for p in guests:
-        if p.choice.group:
-            key = (p.guest.project, p.choice.group)
-            groups.setdefault(key, []).append(p)
-    waits = [
-        (p, (p.guest.project, p.choice.after))
-        for p in guests
-        if (p.guest.project, p.choice.after) in groups
-    ]
-    for _ in range(len(groups) + 1):
-        changed = False
-        for p, key in waits:
-            for other in groups[key]:
-                if other.guest.id == p.guest.id:
-                    continue
-                mine, its = p.guest.id, other.guest.id
-                if rank[its] > rank[mine]:
-                    rank[its], changed = rank[mine], True
-                if depth[mine] <= depth[its] < len(groups):
-                    depth[mine], changed = depth[its] + 1, True
-        if not changed:
-            break
-    places = {id: _Place(rank[id], depth[id]) for id in rank}
-    return places, {key for _, key in waits}
-
-
-def circles(guests: Iterable[Planned]) -> list[list[str]]:
-    """Guests that wait for each other: names, one list for each circle."""
-    waits: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    names: dict[tuple[str, str], set[str]] = {}
-    for p in guests:
-        group = (p.guest.project, p.choice.group)
-        if p.choice.group and p.choice.after:
-            after = (p.guest.project, p.choice.after)
-            waits.setdefault(group, set()).add(after)
-            names.setdefault(group, set()).add(p.guest.name)
-    found: list[list[str]] = []
-    seen: set[tuple[str, str]] = set()
-    for group in sorted(waits):
-        if group in seen:
-            continue
-        ring = {g for g in _reach(group, waits) if group in _reach(g, waits)}
-        seen |= ring
-        if ring:
-            found.append(sorted(n for g in ring for n in names[g]))
-    return found
-
-
-def _reach(
-    group: tuple[str, str],
-    waits: Mapping[tuple[str, str], Collection[tuple[str, str]]],
-) -> set[tuple[str, str]]:
-    """Every group that this one waits for, also through others."""
-    found: set[tuple[str, str]] = set()
-    todo = [group]
-    while todo:
-        for g in waits.get(todo.pop(), ()):
-            if g not in found:
-                found.add(g)
-                todo.append(g)
-    return found
 
 
 def _chunks(guests: Sequence[Planned], size: int) -> list[list[Planned]]:

@@ -172,8 +172,15 @@ class Cloud(Protocol):
         :raises Failed: ``lb_error`` when the load balancer is in ERROR.
         """
 
-    def add_member(self, like: Member, address: str, claim: Claim) -> str:
-        """A member like this one at another address; its id (or the found)."""
+    def add_members(
+        self, lb: str, new: Sequence[Member], claim: Claim
+    ) -> None:
+        """New members (without an id) of pools of one load balancer.
+
+        What a pool has at the same address and port already stays as it is.
+        Waits and fails as ``set_weights`` does.
+        :raises Failed: ``quota``.
+        """
 
     def remove_member(self, member: Member, claim: Claim) -> None:
         """Remove a member; no error if it is gone."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import requests
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused, Transient
+from ha_actions.model import Member
 from unit import fake_openstack as fake
 from unit.fake_openstack import Lab, claim
 
@@ -143,37 +145,72 @@ def test_what_octavia_says(
     assert len(lab.sent("PUT")) == 1
 
 
-def test_add_a_member(lab: Lab) -> None:
-    lab.mock.post(
-        f"{LBAAS}/pools/p1/members",
-        [BUSY, {"status_code": 201, "json": {"member": {"id": "m9"}}}],
-    )
+def new(like: Member, address: str, **changes: Any) -> Member:
+    return replace(like, id="", address=address, **changes)
+
+
+def test_new_members_are_one_batch(lab: Lab) -> None:
+    path = f"{LBAAS}/pools/p1/members"
+    lab.mock.put(path, [BUSY, {"status_code": 202}])
     like = lab.cloud.members()[0]
-    assert lab.cloud.add_member(like, "10.0.0.9", claim()) == "m9"
-    assert lab.sent("POST")[-1].json() == {
-        "member": {
-            "name": "web-1",
-            "address": "10.0.0.9",
-            "protocol_port": 8080,
-            "weight": 10,
-            "backup": False,
-            "subnet_id": "sub-1",
-        }
+    two = [
+        new(like, "10.0.0.8"),
+        new(
+            like,
+            "10.0.0.9",
+            backup=True,
+            weight=0,
+            monitor_address="10.9.0.9",
+            monitor_port=81,
+        ),
+    ]
+    lab.cloud.add_members("lb1", two, claim())
+    put = lab.sent("PUT")[-1]
+    assert put.qs == {"additive_only": ["true"]}
+    plain = {
+        "name": "web-1",
+        "address": "10.0.0.8",
+        "protocol_port": 8080,
+        "weight": 10,
+        "backup": False,
+        "subnet_id": "sub-1",
+    }
+    assert put.json() == {
+        "members": [
+            plain,
+            {
+                **plain,
+                "address": "10.0.0.9",
+                "weight": 0,
+                "backup": True,
+                "monitor_address": "10.9.0.9",
+                "monitor_port": 81,
+            },
+        ]
     }
 
 
-def test_add_a_member_that_is_there(lab: Lab) -> None:
+def test_a_member_that_is_there_stays_as_it_is(lab: Lab) -> None:
+    like = lab.cloud.members()[0]
+    lab.cloud.add_members("lb1", [new(like, "10.0.0.2", weight=3)], claim())
+    assert lab.sent("PUT") == []
+
+
+def test_a_duplicate_is_not_sent_again(lab: Lab) -> None:
+    """Somebody else has added it since: looked at first, then maybe."""
     text = (
-        "Another member on this pool is already using ip 10.0.0.2 on "
+        "Another member on this pool is already using ip 10.0.0.9 on "
         "protocol_port 8080"
     )
-    lab.mock.post(
+    lab.mock.put(
         f"{LBAAS}/pools/p1/members",
         status_code=409,
         json={"faultcode": "Client", "faultstring": text},
     )
     like = lab.cloud.members()[0]
-    assert lab.cloud.add_member(like, "10.0.0.2", claim()) == "m2"
+    with pytest.raises(Transient, match="looked at again"):
+        lab.cloud.add_members("lb1", [new(like, "10.0.0.9")], claim())
+    assert len(lab.sent("PUT")) == 1
 
 
 @pytest.mark.parametrize("answer", [204, 404])
@@ -190,7 +227,7 @@ def test_a_claim_that_is_over_sends_nothing(lab: Lab) -> None:
     like = lab.cloud.members()[0]
     for change in (
         lambda: lab.cloud.set_weights("lb1", {"m1": 0}, over),
-        lambda: lab.cloud.add_member(like, "10.0.0.9", over),
+        lambda: lab.cloud.add_members("lb1", [new(like, "10.0.0.9")], over),
         lambda: lab.cloud.remove_member(like, over),
     ):
         with pytest.raises(Refused) as met:

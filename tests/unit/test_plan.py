@@ -15,7 +15,8 @@ from ha_actions.model import (
     Protection,
     Requires,
 )
-from ha_actions.plan import READY, circles, make_plan
+from ha_actions.order import circles
+from ha_actions.plan import READY, make_plan
 from ha_actions.prospects import prospects
 from ha_actions.settings import Policy, Recovery
 from hypothesis import given, settings
@@ -119,12 +120,17 @@ def test_nothing_to_do() -> None:
         (one("db"), [[f"{EVACUATE}: db"]]),
         (
             one("db", in_pool=True),
-            [[f"{EVACUATE}: db"], [f"{MEMBERS}: db"]],
+            [[f"{EVACUATE}: db"], [f"{MEMBERS}: db"], [f"{READY}: db"]],
         ),
         (one("web", CATTLE), [[f"{RECREATE}: web"], [f"{RETIRE}: web"]]),
         (
             one("web", CATTLE, in_pool=True),
-            [[f"{RECREATE}: web"], [f"{MEMBERS}: web"], [f"{RETIRE}: web"]],
+            [
+                [f"{RECREATE}: web"],
+                [f"{MEMBERS}: web"],
+                [f"{READY}: web"],
+                [f"{RETIRE}: web"],
+            ],
         ),
         (one("x", Protection.IGNORE), []),
         (one("x", Protection.CUSTOM), []),
@@ -174,15 +180,15 @@ def test_priorities_go_one_after_another() -> None:
     )
     assert told(plan) == [
         [f"{RECREATE}: a"],
-        [f"{RETIRE}: a"],
         [f"{EVACUATE}: b"],
         [f"{EVACUATE}: c"],
+        [f"{RETIRE}: a"],
     ]
     assert [w.name for w in plan.waves] == [
         "high priority, step 1",
-        "high priority, step 2",
         "medium priority, step 1",
         "low priority, step 1",
+        "last, step 2",
     ]
 
 
@@ -193,7 +199,7 @@ def test_after_waits_until_the_group_is_ready() -> None:
         [f"{READY}: db-1"],
         [f"{EVACUATE}: web"],
     ]
-    assert plan.waves[-1].name.endswith("after 1 group(s)")
+    assert plan.waves[-1].name.endswith("after 1 other(s)")
 
 
 def test_a_group_for_which_nobody_waits_needs_no_readiness() -> None:
@@ -323,7 +329,7 @@ def test_batch_ids_are_unique_and_name_their_plan() -> None:
         for w in make(guests, policy=policy, number=n).waves
         for b in w.batches
     ]
-    assert len(ids) == len(set(ids)) == 20
+    assert len(ids) == len(set(ids)) == 30
     assert ids[0] == "p1w1b1"
     assert all(id.startswith(("p1w", "p2w")) for id in ids)
 
@@ -368,7 +374,7 @@ def test_a_step_that_nobody_knows_needs_a_proof() -> None:
         (one("web", CATTLE), [[f"{RECREATE}: web"]]),
         (
             one("web", CATTLE, in_pool=True),
-            [[f"{RECREATE}: web"], [f"{MEMBERS}: web"]],
+            [[f"{RECREATE}: web"], [f"{MEMBERS}: web"], [f"{READY}: web"]],
         ),
     ],
 )
@@ -384,10 +390,23 @@ def test_without_a_proof(who: Planned, waves: list[list[str]]) -> None:
 # -- going on with an earlier plan ----------------------------------------
 def test_done_steps_are_skipped() -> None:
     db = one("db", in_pool=True)
-    assert told(make([db], done={("id-db", EVACUATE)})) == [[f"{MEMBERS}: db"]]
-    whole = make([db], done={("id-db", EVACUATE), ("id-db", MEMBERS)})
+    done = {("id-db", EVACUATE)}
+    assert told(make([db], done=done)) == [
+        [f"{MEMBERS}: db"],
+        [f"{READY}: db"],
+    ]
+    done |= {("id-db", MEMBERS)}
+    assert told(make([db], done=done)) == [[f"{READY}: db"]]
+    whole = make([db], done=done | {("id-db", READY)})
     assert whole.waves == ()
     assert whole.left_alone == ()
+
+
+def test_a_restored_member_of_a_group_is_still_waited_for() -> None:
+    """Its own step was done before a crash, its readiness was not seen."""
+    db, web = one("db", group="db"), one("web", after="db")
+    plan = make([db, web], done={("id-db", EVACUATE)})
+    assert told(plan) == [[f"{READY}: db"], [f"{EVACUATE}: web"]]
 
 
 def test_what_another_guest_did_is_not_skipped() -> None:

@@ -7,8 +7,9 @@ at: a frozen executor that wakes late must be refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.model import (
@@ -261,24 +262,29 @@ class SimCloud:
                 lambda pool=pool: _weigh(pool, weights),  # type: ignore[misc]
             )
 
-    def add_member(self, like: Member, address: str, claim: Claim) -> str:
-        """A member like this one at another address; its id (or found)."""
-        pool = self.world.pools.get(like.pool)
-        if pool is None:
-            raise Failed("not_found", f"Pool {like.pool} is gone (404).")
-        for member in pool.members.values():
-            if (member.address, member.port) == (address, like.port):
-                return member.id
-        new = replace(like, id=uid("member", f"{pool.id}/{address}"))
-        new = replace(new, address=address)
-        self._change_lb(
-            pool.lb,
-            "add_member",
-            pool.name,
-            claim,
-            lambda: pool.members.__setitem__(new.id, new),
-        )
-        return new.id
+    def add_members(
+        self, lb: str, new: Sequence[Member], claim: Claim
+    ) -> None:
+        """New members of one load balancer: one batch PUT for each pool."""
+        balancer = self._balancer(lb)
+        for pool_id in dict.fromkeys(m.pool for m in new):
+            pool = self.world.pools.get(pool_id)
+            if pool is None:
+                raise Failed("not_found", f"Pool {pool_id} is gone (404).")
+            known = {(m.address, m.port) for m in pool.members.values()}
+            mine = {
+                uid("member", f"{pool.id}/{m.address}"): m
+                for m in new
+                if m.pool == pool_id and (m.address, m.port) not in known
+            }
+            if mine:
+                self._change_lb(
+                    balancer,
+                    "add_members",
+                    pool.name,
+                    claim,
+                    partial(_enter, pool, mine),
+                )
 
     def remove_member(self, member: Member, claim: Claim) -> None:
         """Remove a member; no error if it is gone."""
@@ -404,3 +410,8 @@ def _weigh(pool: SimPool, weights: Mapping[str, int]) -> None:
         if member_id in pool.members:
             old = pool.members[member_id]
             pool.members[member_id] = replace(old, weight=weight)
+
+
+def _enter(pool: SimPool, new: Mapping[str, Member]) -> None:
+    for member_id, member in new.items():
+        pool.members[member_id] = replace(member, id=member_id)

@@ -58,7 +58,7 @@ MOMENTS = (
     "recreate",
     "delete",
     "set_weights",
-    "add_member",
+    "add_members",
     "remove_member",
 )
 """What a line can come `after`: kinds of the trace, and changes asked for."""

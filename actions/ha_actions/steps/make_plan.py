@@ -8,6 +8,7 @@ from typing import Any
 
 from ha_actions.action import HaAction, requirements
 from ha_actions.errors import Transient
+from ha_actions.membership import members_of
 from ha_actions.model import (
     Evidence,
     Guest,
@@ -19,11 +20,12 @@ from ha_actions.model import (
     Refusal,
     Result,
 )
-from ha_actions.plan import circles, make_plan
+from ha_actions.order import circles
+from ha_actions.plan import make_plan
 from ha_actions.policy import choose
 from ha_actions.run import Batches, Run
 from ha_actions.settings import Policy
-from ha_actions.steps.drain_members import Drained, members_of
+from ha_actions.steps.drain_members import Drained
 
 DEADLINE_S = 270
 MEMBERS_UNKNOWN = "members_unknown"

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.batch_step import BatchStep, Job
-from ha_actions.model import Claim, Planned, Refusal, Requires, Result
+from ha_actions.errors import Transient
+from ha_actions.membership import not_serving
+from ha_actions.model import (
+    Claim,
+    Member,
+    Planned,
+    Refusal,
+    Requires,
+    Result,
+)
 from ha_actions.steps.make_plan import MEMBERS_UNKNOWN
 from ha_actions.steps.recreate_servers import DELETED
 
@@ -36,6 +45,7 @@ class RetireServers(BatchStep):
                 held.code,
                 "its pools are not known, so it is kept",
             )
+        members = _members(job)
         ready: list[Planned] = []
         for planned in job.todo:
             copy = copies.get(planned.guest.id)
@@ -50,10 +60,32 @@ class RetireServers(BatchStep):
                 )
             elif planned.guest.id not in old and not planned.members:
                 job.settle(planned, Result.ALREADY, "it is gone")
+            elif planned.members and (
+                wrong := not_serving(planned, copy, members)
+            ):
+                job.settle(
+                    planned,
+                    Result.REFUSED,
+                    f"its copy does not serve yet ({wrong}), so it is kept",
+                    code="copy_not_serving",
+                )
             else:
                 ready.append(planned)
         if ready:
             job.together([partial(_one, job, p) for p in ready])
+
+
+def _members(job: Job) -> list[Member]:
+    """Every member now; nobody is retired whose copy cannot be looked at."""
+    in_pools = [p for p in job.todo if p.members]
+    if not in_pools:
+        return []
+    try:
+        return job.run.patiently(job.cloud.members)
+    except Transient as error:
+        for planned in in_pools:
+            job.settle(planned, Result.FAILED, error.message, code=error.code)
+        return []
 
 
 def _one(job: Job, planned: Planned, claim: Claim) -> None:
