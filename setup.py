@@ -21,6 +21,7 @@ ACTIONS = [
     "close_incident",
     "find_unfinished",
     "strike_host",
+    "answer",
 ]
 
 

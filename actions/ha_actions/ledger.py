@@ -27,6 +27,9 @@ from ha_actions.errors import (
 TIMEOUT_S = 30
 """Seconds for one answer; an entry of 0.9 MB takes well under one."""
 
+DESCRIPTION = "mistral-ha-pack: do not edit by hand"
+"""On every entry of ours; what lacks it is somebody else's."""
+
 NAME_MAX = 200
 """Source: mistral.db.v2.sqlalchemy.models.Environment.name."""
 
@@ -56,7 +59,7 @@ class MistralLedger:
 
         :raises NoAnswer: it may have been made; read it and look whose it is.
         """
-        answer = self._send("POST", "/environments", _entry(name, value))
+        answer = self._send("POST", "/environments", entry(name, value))
         if answer.status_code == 409:
             return False
         _check(answer, f"create {name}", changing=True)
@@ -72,12 +75,12 @@ class MistralLedger:
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Make or replace an entry."""
-        entry = _entry(name, value)
-        answer = self._send("PUT", "/environments", entry)
+        body = entry(name, value)
+        answer = self._send("PUT", "/environments", body)
         if answer.status_code == 404:
-            answer = self._send("POST", "/environments", entry)
+            answer = self._send("POST", "/environments", body)
         if answer.status_code == 409:  # made by another in between
-            answer = self._send("PUT", "/environments", entry)
+            answer = self._send("PUT", "/environments", body)
         _check(answer, f"write {name}", changing=True)
 
     def delete(self, name: str) -> None:
@@ -161,7 +164,11 @@ def _path(name: str) -> str:
     return f"/environments/{quote(name, safe='')}"
 
 
-def _entry(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+def entry(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of an environment that holds a value of ours.
+
+    :raises BadInput: the name is too long.
+    """
     if not 0 < len(name) <= NAME_MAX:
         raise BadInput(
             "malformed",
@@ -170,7 +177,7 @@ def _entry(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
         )
     return {
         "name": name,
-        "description": "mistral-ha-pack: do not edit by hand",
+        "description": DESCRIPTION,
         # Private: an update of a public one is open to every project.
         "scope": "private",
         "variables": {"json": _inert(json.dumps(value, sort_keys=True))},

@@ -21,6 +21,7 @@ from ha_actions.model import (
     State,
     Verdict,
 )
+from ha_actions.policy import digest
 from ha_actions.run import Batches, Outcomes
 
 APPROVABLE = ("ask", "too_many_down", "no_fence_slot")
@@ -176,6 +177,18 @@ def _undone(record: Record, id: str) -> list[str]:
     if record.part(id, "proof.1", Proof) is not None:
         lines.append("the host was cut, forced down and disabled")
     return sorted(set(lines))
+
+
+# -- policy ------------------------------------------------------------------
+def set_policy(record: Record, text: str) -> str:
+    """Put a checked policy in force; its digest.
+
+    Incidents that are open keep the one they began with.
+    """
+    name = digest(text)
+    record.pin_policy(text, name)
+    record.ledger.write("ha.policy", {"text": text})
+    return name
 
 
 # -- brakes -----------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -79,3 +80,86 @@ def read(text: str, where: str) -> Book:
             f"{', '.join(untagged) or 'its top level'}; add it.",
         )
     return Book(name, text, tuple(f"{name}.{flow}" for flow in flows))
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing that is, or should be, in the cloud.
+
+    ``body`` is its whole meaning as text: the same body, nothing to do.
+    """
+
+    kind: str
+    name: str
+    body: str
+    ours: bool = True
+    """Whether it carries our tag; what does not is never touched."""
+
+
+KINDS = ("policy", "workbook", "workflow", "cron trigger", "alarm")
+"""In the order in which they are made: the entrance comes last."""
+
+TRIGGER = f"{TAG}.reconcile"
+"""Cron triggers have no tags; so its name carries ours."""
+EVERY_MINUTE = "* * * * *"
+
+
+def of_book(book: Book) -> tuple[Thing, ...]:
+    """A workbook and the workflows that it makes."""
+    flows = yaml.safe_load(book.text)["workflows"]
+    return (
+        Thing("workbook", book.name, book.text),
+        *(
+            Thing("workflow", f"{book.name}.{flow}", canonical(spec))
+            for flow, spec in flows.items()
+        ),
+    )
+
+
+def trigger(pattern: str = EVERY_MINUTE) -> Thing:
+    """What starts ``ha.v1.reconcile`` again and again."""
+    body = {
+        "workflow_name": f"{MAIN}.reconcile",
+        "pattern": pattern,
+        "workflow_input": {},
+    }
+    return Thing("cron trigger", TRIGGER, canonical(body))
+
+
+def alarms() -> tuple[Thing, ...]:
+    """Every alarm definition of the package: bodies for Aodh's API.
+
+    :raises BadInput: one is not a definition, or has no name.
+    """
+    folder = files("ha_installer.alarms")
+    return tuple(
+        alarm(item.read_text("utf-8"), item.name)
+        for item in sorted(folder.iterdir(), key=lambda i: i.name)
+        if item.name.endswith(".yaml")
+    )
+
+
+def alarm(text: str, where: str) -> Thing:
+    """One alarm, tagged as ours in its description.
+
+    :raises BadInput: it is not a definition, or has no name.
+    """
+    try:
+        raw = dict(yaml.safe_load(text))
+        name = str(raw["name"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as e:
+        raise BadInput(
+            "alarm", f"{where} is not an alarm definition: {e}"
+        ) from e
+    why = " ".join(str(raw.pop("why", raw.get("description", ""))).split())
+    raw["description"] = f"{TAG}: {why}"[:ALARM_DESCRIPTION]
+    return Thing("alarm", name, canonical(raw))
+
+
+ALARM_DESCRIPTION = 255
+"""Longest description. Source: aodh.storage.sqlalchemy.models.Alarm."""
+
+
+def canonical(value: Any) -> str:
+    """JSON in one form: equal texts, equal values."""
+    return json.dumps(value, sort_keys=True, indent=1)

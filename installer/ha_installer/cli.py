@@ -17,6 +17,9 @@ from collections.abc import Sequence
 from ha_actions.errors import BadInput, HaError, Refused
 
 VERBS = {
+    "install": ("install_cli", "put the pack into a cloud; shows it first"),
+    "upgrade": ("install_cli", "replace what is installed by this version"),
+    "remove": ("install_cli", "take exactly what is ours out of a cloud"),
     "drill": ("drill_cli", "rehearse a host's death; simulated by default"),
     "rescue": ("rescue_cli", "start a host's recovery by hand"),
     "simulate": ("simulate", "play a scenario file"),

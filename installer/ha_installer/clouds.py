@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.clock import SystemClock
-from ha_actions.errors import BadInput, HaError, Refused
+from ha_actions.errors import BadInput, HaError
 from ha_actions.incidents import Record
 from ha_actions.ledger import MistralLedger
 from ha_actions.ports import Clock, Cloud, Ledger
+
+from ha_installer.rest import Rest
 
 ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED"})
 
@@ -24,7 +26,7 @@ class MistralApi:
     """
 
     def __init__(self, api: Any) -> None:
-        self._api = api
+        self.rest = Rest(api)
 
     def start(self, workflow: str, inputs: Mapping[str, Any]) -> str:
         """POST an execution; its id.
@@ -33,11 +35,11 @@ class MistralApi:
         :raises BadInput: it does not know the workflow, or did not answer.
         """
         body = {"workflow_name": workflow, "input": dict(inputs)}
-        return str(self._call("POST", "/executions", json=body)["id"])
+        return str(self.rest.call("POST", "/executions", json=body)["id"])
 
     def execution(self, id: str) -> tuple[str, dict[str, Any], str]:
         """State, output and info of an execution."""
-        found = self._call("GET", f"/executions/{id}")
+        found = self.rest.call("GET", f"/executions/{id}")
         output = found.get("output") or {}
         if isinstance(output, str):
             output = json.loads(output)
@@ -45,7 +47,7 @@ class MistralApi:
 
     def tasks(self, id: str) -> list[tuple[str, str]]:
         """(name, state) of its tasks and of those below it, oldest first."""
-        below = self._call(
+        below = self.rest.call(
             "GET",
             "/executions",
             params={"root_execution_id": id, "fields": "id"},
@@ -54,49 +56,11 @@ class MistralApi:
         found = [
             (str(t.get("created_at", "")), str(t["name"]), str(t["state"]))
             for one in dict.fromkeys(ids)
-            for t in self._call("GET", f"/executions/{one}/tasks").get(
+            for t in self.rest.call("GET", f"/executions/{one}/tasks").get(
                 "tasks", []
             )
         ]
         return [(name, state) for _, name, state in sorted(found)]
-
-    def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        import requests
-        from keystoneauth1 import exceptions as auth_errors
-
-        try:
-            answer = getattr(self._api, method.lower())(path, **more)
-        except (
-            requests.RequestException,
-            auth_errors.ClientException,
-        ) as error:
-            raise BadInput(
-                "unreachable",
-                f"Mistral did not answer {method} {path} "
-                f"({type(error).__name__}); check the cloud's name, your "
-                "credentials and the network.",
-            ) from error
-        if answer.status_code in (401, 403):
-            raise Refused(
-                "forbidden",
-                f"Mistral does not allow {method} {path} "
-                f"({answer.status_code}); use the operator's own project.",
-            )
-        if answer.status_code >= 400:
-            raise BadInput(
-                "mistral",
-                f"Mistral answers {answer.status_code} to {method} {path}: "
-                f"{_fault(answer)}",
-            )
-        body: dict[str, Any] = answer.json()
-        return body
-
-
-def _fault(answer: Any) -> str:
-    try:
-        return str(answer.json().get("faultstring", ""))[:300]
-    except (ValueError, AttributeError):
-        return "no reason given"
 
 
 @dataclass(frozen=True)
@@ -107,6 +71,14 @@ class Site:
     clock: Clock
     ledger: Ledger
     mistral: MistralApi
+
+    @property
+    def aodh(self) -> Rest | None:
+        """Its alarming service, if its catalogue has one.
+
+        :raises BadInput: it cannot be found out.
+        """
+        return _aodh(self.name)
 
     @property
     def record(self) -> Record:
@@ -131,7 +103,7 @@ def site(name: str | None) -> Site:
             "no_cloud",
             "Say which cloud: --cloud NAME (of clouds.yaml), or OS_CLOUD.",
         )
-    adapter = _adapter(name)
+    adapter = _adapter(name, "workflow")
     return Site(
         name=name,
         clock=SystemClock(),
@@ -140,7 +112,25 @@ def site(name: str | None) -> Site:
     )
 
 
-def _adapter(name: str) -> Any:
+def _aodh(name: str) -> Rest | None:
+    from keystoneauth1 import exceptions
+
+    adapter = _adapter(name, "alarm")
+    try:
+        there = adapter.endpoint_override or adapter.get_endpoint()
+    except exceptions.EndpointNotFound:
+        there = None
+    except exceptions.ClientException as error:
+        raise BadInput(
+            "unreachable",
+            f"Whether cloud {name} has Aodh cannot be found out "
+            f"({type(error).__name__}); check your credentials and the "
+            "network.",
+        ) from error
+    return Rest(adapter, "Aodh") if there else None
+
+
+def _adapter(name: str, service: str) -> Any:
     import openstack
     from keystoneauth1 import adapter
     from openstack import exceptions
@@ -157,10 +147,10 @@ def _adapter(name: str) -> Any:
         ) from error
     return adapter.Adapter(
         session,
-        service_type="workflow",
-        interface=config.get_interface("workflow"),
-        region_name=config.get_region_name("workflow"),
-        endpoint_override=config.get_endpoint("workflow"),
+        service_type=service,
+        interface=config.get_interface(service),
+        region_name=config.get_region_name(service),
+        endpoint_override=config.get_endpoint(service),
         raise_exc=False,
         # A repeated POST could take its own first answer for another's.
         connect_retries=0,

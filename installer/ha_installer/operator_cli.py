@@ -270,7 +270,7 @@ def policy_check(options: argparse.Namespace) -> int:
     from ha_actions.policy import digest
 
     text = files.policy_text(options.file)
-    mode = _read_policy(text)
+    mode = read_policy(text)
     return _done(
         options,
         {"good": True, "digest": digest(text), "mode": mode},
@@ -281,24 +281,25 @@ def policy_check(options: argparse.Namespace) -> int:
 
 def policy_set(options: argparse.Namespace) -> int:
     """Check it, then write it to the ledger."""
-    from ha_actions.policy import digest
-
     text = files.policy_text(options.file)
-    mode = _read_policy(text)
+    mode = read_policy(text)
     record = clouds.site(options.cloud).record
-    record.pin_policy(text, digest(text))
-    record.ledger.write("ha.policy", {"text": text})
+    digest = acts.set_policy(record, text)
     armed = record.armed()
     tail = "" if armed or mode != "act" else "; `ha-pack arm` lets it act"
     return _done(
         options,
-        {"digest": digest(text), "mode": mode, "armed": armed},
-        f"Policy {digest(text)} is in force: mode {mode}{tail}. Incidents "
+        {"digest": digest, "mode": mode, "armed": armed},
+        f"Policy {digest} is in force: mode {mode}{tail}. Incidents "
         "that are open keep the one they began with.",
     )
 
 
-def _read_policy(text: str) -> str:
+def read_policy(text: str) -> str:
+    """The mode of a policy's text.
+
+    :raises BadInput: it is not a good one.
+    """
     from ha_actions.action import requirements
     from ha_actions.policy import load
 

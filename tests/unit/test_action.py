@@ -33,6 +33,8 @@ ANY = {
     "opened_by": "hand",
     "incident": "c1-aaaa",
     "batch": "p1w1b1",
+    "hosts": ["c1"],
+    "look": True,
 }
 
 
@@ -181,7 +183,8 @@ def test_it_survives_the_way_to_an_executor(name: str) -> None:
     serializer = serialization.get_polymorphic_serializer()
     again = serializer.deserialize(serializer.serialize(action))
     assert isinstance(again, classes()[name])
-    assert vars(again) == vars(action) == inputs_of(name)
+    assert vars(again) == vars(action)
+    assert inputs_of(name).items() <= vars(action).items()
     with used(forbidden([])):
         assert again.run(context("stranger")).error["code"] == "not_operator"
 

@@ -34,6 +34,7 @@ STEPS = (
     "close_incident",
     "find_unfinished",
     "strike_host",
+    "answer",
 )
 """The actions that a crash can be placed at, without their ``ha.``."""
 
