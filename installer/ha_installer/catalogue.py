@@ -140,24 +140,24 @@ def alarms() -> tuple[Thing, ...]:
 
 
 def alarm(text: str, where: str) -> Thing:
-    """One alarm, tagged as ours in its description.
+    """One alarm: the file's `alarm` is the body for Aodh's API.
 
-    :raises BadInput: it is not a definition, or has no name.
+    Aodh's alarms have no tags; so the description begins with ours.
+
+    :raises BadInput: it is not a definition, or lacks our tag.
     """
     try:
-        raw = dict(yaml.safe_load(text))
-        name = str(raw["name"])
+        body = dict(yaml.safe_load(text)["alarm"])
+        name, description = str(body["name"]), str(body["description"])
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as e:
         raise BadInput(
             "alarm", f"{where} is not an alarm definition: {e}"
         ) from e
-    why = " ".join(str(raw.pop("why", raw.get("description", ""))).split())
-    raw["description"] = f"{TAG}: {why}"[:ALARM_DESCRIPTION]
-    return Thing("alarm", name, canonical(raw))
-
-
-ALARM_DESCRIPTION = 255
-"""Longest description. Source: aodh.storage.sqlalchemy.models.Alarm."""
+    if not description.startswith(TAG):
+        raise BadInput(
+            "alarm", f"{where}: the description must begin with `{TAG}`."
+        )
+    return Thing("alarm", name, canonical(body))
 
 
 def canonical(value: Any) -> str:
