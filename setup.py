@@ -22,6 +22,9 @@ ACTIONS = [
     "find_unfinished",
     "strike_host",
     "answer",
+    "find_returned",
+    "assess_return",
+    "readmit_host",
 ]
 
 

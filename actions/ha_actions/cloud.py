@@ -73,6 +73,25 @@ class OpenStackCloud:
             "status": "disabled",
             "disabled_reason": reason[:REASON_MAX],
         }
+        self._put_service(host, body, claim, f"force {host.name} down")
+
+    def lift_down(self, host: Host, claim: Claim) -> None:
+        """One PUT; Nova refuses while evacuations are not cleaned up."""
+        what = f"lift forced_down of {host.name}"
+        self._put_service(host, {"forced_down": False}, claim, what)
+
+    def set_service(
+        self, host: Host, *, enabled: bool, reason: str, claim: Claim
+    ) -> None:
+        """One PUT; Nova takes no reason for an enabled service."""
+        body = {"status": "enabled" if enabled else "disabled"}
+        if reason and not enabled:
+            body["disabled_reason"] = reason[:REASON_MAX]
+        self._put_service(host, body, claim, f"set the service {host.name}")
+
+    def _put_service(
+        self, host: Host, body: Mapping[str, Any], claim: Claim, what: str
+    ) -> None:
         answer = self._api.change(
             "PUT",
             "compute",
@@ -81,7 +100,7 @@ class OpenStackCloud:
             claim,
             microversion=values.LIST,
         )
-        check_nova(answer, f"force {host.name} down")
+        check_nova(answer, what)
 
     # -- guests, reading -------------------------------------------------
     def guests_on(self, host: str) -> list[Guest]:

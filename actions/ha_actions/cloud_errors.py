@@ -53,6 +53,7 @@ _NOVA_SAYS = (
     ("is still in use", "in_use"),
     ("No valid host", "no_valid_host"),
     ("Quota exceeded", "quota"),
+    ("evacuation migration records remain", "not_cleaned"),
 )
 
 

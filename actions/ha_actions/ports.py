@@ -135,6 +135,18 @@ class Cloud(Protocol):
     def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
         """Force the service down, disable it, say why: one PUT."""
 
+    def lift_down(self, host: Host, claim: Claim) -> None:
+        """Take forced_down off; it stays enabled or disabled as it is.
+
+        :raises Failed: ``not_cleaned``: the host's nova-compute has not yet
+            cleaned up after evacuations from it.
+        """
+
+    def set_service(
+        self, host: Host, *, enabled: bool, reason: str, claim: Claim
+    ) -> None:
+        """Enable the service, or disable it with a reason."""
+
     def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
         """Ask Nova once to rebuild it elsewhere; ``keep_off``: do not start.
 

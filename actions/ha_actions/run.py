@@ -25,6 +25,7 @@ from ha_actions.outside import Outside
 from ha_actions.policy import load
 from ha_actions.ports import Cloud, Fence
 from ha_actions.proof import look_again
+from ha_actions.returning import moved
 from ha_actions.settings import Policy
 
 T = TypeVar("T")
@@ -243,7 +244,7 @@ class Run:
         now = self.host_now(incident, cloud)
         if marked.forced_down and now.service_id and not now.forced_down:
             return "somebody has lifted its forced_down since the cut"
-        if _moved(marked, now):
+        if moved(marked, now):
             return "its nova-compute sent a heartbeat after the cut"
         return ""
 
@@ -266,16 +267,6 @@ class Run:
                     raise
                 n += 1
                 self.clock.sleep(pause)
-
-
-def _moved(marked: Host, now: Host) -> bool:
-    """Whether a heartbeat moved ``updated_at``; a PUT moves it as well."""
-    same = (
-        now.forced_down == marked.forced_down
-        and now.enabled == marked.enabled
-        and now.disabled_reason == marked.disabled_reason
-    )
-    return same and now.updated_at > marked.updated_at
 
 
 def unlisted(name: str) -> Host:

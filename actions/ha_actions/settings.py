@@ -201,6 +201,37 @@ class Recovery:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Returning:
+    """How a host that was put out comes back. Never by our power, and never
+    enabled without a person.
+    """
+
+    automatic: bool = knob(
+        True,
+        "Whether reconcile lifts forced_down of a host that is heard from "
+        "again, when Nova has cleaned up after its evacuations. It stays "
+        "disabled until `ha-pack return HOST`.",
+    )
+    wait_s: int = knob(
+        300,
+        "Seconds that `ha-pack return HOST` waits for the host to be heard "
+        "from, and for Nova's cleaning.",
+        low=0,
+        high=600,
+    )
+    failures: int = knob(
+        2,
+        "Incidents of one host within window_s, from which on it stays out "
+        "until a person says why not.",
+        low=1,
+        high=100,
+    )
+    window_s: int = knob(
+        86400, "Seconds of that window.", low=600, high=30 * 86400
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """The operator's word on guests for which an expression is true."""
 
@@ -268,6 +299,7 @@ class Policy:
     witnesses: Witnesses = field(default_factory=Witnesses)
     fencing: Fencing = field(default_factory=Fencing)
     recovery: Recovery = field(default_factory=Recovery)
+    returning: Returning = field(default_factory=Returning)
     drill: Drill = field(default_factory=Drill)
     probe_networks: list[str] = knob(
         [], "Networks on which guests may be probed."

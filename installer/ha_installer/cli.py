@@ -28,6 +28,7 @@ VERBS = {
     "incidents": ("operator_cli", "every incident that is remembered"),
     "incident": ("operator_cli", "show, resume, abort or approve one"),
     "confirm-dead": ("confirm_cli", "a person's word that a host is dead"),
+    "return": ("return_cli", "let a host in that was put out"),
     "check": ("check_cli", "could every host be fenced tonight?"),
     "arm": ("operator_cli", "let `mode: act` act"),
     "disarm": ("operator_cli", "touch nothing, until a moment"),

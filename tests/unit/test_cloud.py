@@ -304,6 +304,35 @@ def test_mark_down_is_one_put(lab: Lab) -> None:
     ]
 
 
+def test_a_return_is_two_puts(lab: Lab) -> None:
+    lab.mock.put(f"{NOVA}/os-services/uuid-of-c1", json={"service": {}})
+    lab.cloud.lift_down(HOST, claim())
+    lab.cloud.set_service(HOST, enabled=True, reason="x", claim=claim())
+    lab.cloud.set_service(HOST, enabled=False, reason="mine", claim=claim())
+    assert [one.json() for one in lab.sent("PUT")] == [
+        {"forced_down": False},
+        {"status": "enabled"},
+        {"status": "disabled", "disabled_reason": "mine"},
+    ]
+
+
+def test_nova_has_not_cleaned_up(lab: Lab) -> None:
+    lab.mock.put(
+        f"{NOVA}/os-services/uuid-of-c1",
+        status_code=400,
+        json={
+            "badRequest": {
+                "code": 400,
+                "message": "Unable to force up host c1 as `done` evacuation "
+                "migration records remain associated with the host.",
+            }
+        },
+    )
+    with pytest.raises(Failed) as refused:
+        lab.cloud.lift_down(HOST, claim())
+    assert refused.value.code == "not_cleaned"
+
+
 @pytest.mark.parametrize(
     ("keep_off", "version"), [(False, "2.94"), (True, "2.95")]
 )

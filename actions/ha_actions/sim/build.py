@@ -55,6 +55,8 @@ def build(spec: WorldSpec, clock: TurnClock | FreeClock) -> World:
             local_store=told.local_store,
             resume_guests=told.resume_guests,
             service_id=uid("service", name),
+            enabled=not told.disabled,
+            disabled_reason=told.disabled,
         )
         world.hosts[name] = host
         world.start_clean(host)

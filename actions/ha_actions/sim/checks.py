@@ -196,6 +196,15 @@ def _undrained(e: Evidence) -> Iterable[str]:
                 yield f"{guest.name} answers and is drained in {pool.name}"
 
 
+def _early(e: Evidence) -> Iterable[str]:
+    yield from e.world.early
+    for c in e.changes("lift_down", "set_service"):
+        for incident, report in e.incidents:
+            ends = report.closed_at if report else float("inf")
+            if incident.host == c.host and incident.opened_at <= c.at < ends:
+                yield f"{c.host} was let in while {incident.id} was open"
+
+
 def _foreign(e: Evidence) -> Iterable[str]:
     return e.foreign
 
@@ -211,5 +220,6 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "every refusal has a reason": _reasons,
     "nothing posted twice": _once,
     "nobody left drained": _undrained,
+    "nobody let in early": _early,
     "strangers change nothing": _foreign,
 }

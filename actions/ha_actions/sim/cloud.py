@@ -172,6 +172,36 @@ class SimCloud:
 
         self._change("nova", "mark_down", host.name, host.name, claim, put)
 
+    def lift_down(self, host: Host, claim: Claim) -> None:
+        """Take forced_down off."""
+
+        def lift() -> None:
+            record = self.world.host(host.name)
+            self.world.lift_down(record)
+            self.world.let_in(record)
+
+        self._change(
+            "nova",
+            "lift_down",
+            host.name,
+            host.name,
+            claim,
+            lift,
+        )
+
+    def set_service(
+        self, host: Host, *, enabled: bool, reason: str, claim: Claim
+    ) -> None:
+        """Enable the service, or disable it with a reason."""
+
+        def put() -> None:
+            record = self.world.host(host.name)
+            record.enabled = enabled
+            record.disabled_reason = "" if enabled else reason
+            record.put_at = self.world.clock.now()
+
+        self._change("nova", "set_service", host.name, host.name, claim, put)
+
     def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
         """Ask Nova once to rebuild it elsewhere."""
         name, host = self._where(guest)

@@ -106,6 +106,18 @@ def reconcile(stage: Stage, words: tuple[str, ...]) -> None:
     stage.start("reconcile", {}, stage.fresh_id(), "operator")
 
 
+def let_return(stage: Stage, words: tuple[str, ...]) -> None:
+    """A person asks for the host's return."""
+    inputs = {
+        "host": words[0],
+        "enable": "enable" in words[1:],
+        "rebooted": "rebooted" in words[1:],
+        "because": WHY if "because" in words[1:] else "",
+        "by": WHO,
+    }
+    stage.start("return_host", inputs, stage.fresh_id(), "operator")
+
+
 def operator(stage: Stage, words: tuple[str, ...]) -> None:
     record = Record(stage.ledger, stage.world.clock)
     OPERATOR[words[0]](stage, record, words[1:])

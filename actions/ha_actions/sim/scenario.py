@@ -51,6 +51,8 @@ class HostSpec:
     slots: int = 500
     local_store: bool = False
     resume_guests: bool = False
+    disabled: str = ""
+    """Its operator's own reason, if it begins disabled."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ STEPS = (
     "find_unfinished",
     "strike_host",
     "answer",
+    "find_returned",
+    "assess_return",
+    "readmit_host",
 )
 """The actions that a crash can be placed at, without their ``ha.``."""
 
@@ -61,6 +64,9 @@ MOMENTS = (
     "set_weights",
     "add_members",
     "remove_member",
+    "return",
+    "lift_down",
+    "set_service",
 )
 """What a line can come `after`: kinds of the trace, and changes asked for."""
 
@@ -227,6 +233,9 @@ VERBS: Mapping[str, Verb] = {
     "start": Verb(("HOST", "dry|stranger?"), deeds.start),
     "drill": Verb(("HOST", "dry|cut?"), deeds.drill),
     "reconcile": Verb((), deeds.reconcile),
+    "return": Verb(
+        ("HOST", "enable|because|rebooted?", "because?"), deeds.let_return
+    ),
     "operator": Verb(("|".join(deeds.OPERATOR), "WHO?", "N?"), deeds.operator),
     "spawn-fails": Verb(("GUEST", "N"), deeds.spawn_fails),
     "no-valid-host": Verb(("GUEST|on|off", "off?"), deeds.no_valid_host),

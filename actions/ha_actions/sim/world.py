@@ -83,6 +83,8 @@ class World:
         """All that was published on the bus, in order."""
         self.corruption: list[str] = []
         self.wrecks: list[str] = []
+        self.early: list[str] = []
+        """Hosts that were let in while something of theirs was not clean."""
         self.calls: Counter[str] = Counter()
         self.changes: list[Change] = []
         self.before: Hook | None = None
@@ -311,17 +313,37 @@ class World:
     def lift(self, host: SimHost) -> None:
         """Take forced_down off, and enable.
 
-        :raises Failed: ``conflict``, while evacuations from it are open.
+        :raises Failed: ``not_cleaned``.
+        """
+        self.lift_down(host)
+        host.enabled, host.disabled_reason = True, ""
+
+    def let_in(self, host: SimHost) -> None:
+        """The pack lets it in: written down if that is too early."""
+        for m in self.migrations:
+            if m.source == host.name and m.value().in_flight:
+                self.early.append(f"{host.name}: an evacuation was under way")
+        for guest_id in host.domains:
+            guest = self.guests.get(guest_id)
+            if guest is not None and guest.host != host.name:
+                self.early.append(f"{host.name} still had {guest.name}")
+
+    def lift_down(self, host: SimHost) -> None:
+        """Take forced_down off.
+
+        :raises Failed: ``not_cleaned``: evacuations from it are done, and
+            its nova-compute has not cleaned up. One in flight is no hindrance.
+            Source: nova/api/openstack/compute/services.py,
+            _check_for_evacuations.
         """
         for m in self.migrations:
-            if m.source == host.name and m.status in OPEN_AT_SOURCE:
+            if m.source == host.name and m.status == "done":
                 raise Failed(
-                    "conflict",
+                    "not_cleaned",
                     f"forced_down of {host.name} cannot be lifted: Nova has "
                     "evacuations of it that are not completed.",
                 )
-        host.forced_down, host.enabled = False, True
-        host.disabled_reason, host.put_at = "", self.clock.now()
+        host.forced_down, host.put_at = False, self.clock.now()
 
     def cast(self, host: SimHost, work: Callable[[], None]) -> None:
         """Send work to a nova-compute; it waits if that does not listen."""

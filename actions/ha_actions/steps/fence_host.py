@@ -17,6 +17,7 @@ from ha_actions.model import (
     Verdict,
 )
 from ha_actions.proof import prove_dead
+from ha_actions.returning import MARK
 from ha_actions.run import Run
 from ha_actions.settings import Policy
 
@@ -130,7 +131,7 @@ def _still_down(run: Run, incident: Incident) -> None:
 def _tell_nova(run: Run, incident: Incident) -> None:
     """Force the service down, so that Nova lets guests leave it."""
     host = run.host(incident)
-    reason = f"mistral-ha-pack incident {incident.id}"
+    reason = f"{MARK}{incident.id}"
     claim = run.permit(incident, host.aggregates, None, "mark_down")
     cloud = run.cloud(incident)
     try:

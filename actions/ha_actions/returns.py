@@ -1,0 +1,201 @@
+"""What is known of a host's return: the ledger's and the cloud's facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ha_actions.errors import BadInput
+from ha_actions.model import (
+    Evidence,
+    Finding,
+    Host,
+    Incident,
+    Migration,
+    Power,
+    Refusal,
+)
+from ha_actions.policy import load
+from ha_actions.ports import Cloud, Fence
+from ha_actions.returning import Known, moved, put_out_by
+from ha_actions.run import Run, host_named
+from ha_actions.settings import Policy
+
+WAITING = "return.waiting"
+"""Part of an incident: why the return was refused last."""
+LIFTED = "return.lifted"
+"""Part of an incident: forced_down was lifted, and what was found then."""
+ENDED = "return.ended"
+"""Part of an incident: a person has let the host in; the return is over."""
+SEEN_OFF = "return.seen_off"
+"""Part of an incident: a device read Off after the host was cut off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifted:
+    """The half that needs no person."""
+
+    at: float
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A person's half."""
+
+    at: float
+    by: str
+    because: str
+    enabled: bool
+
+
+def look(run: Run, name: str, policy: Policy) -> Known:
+    """Everything that :func:`returning.may_return` wants to know.
+
+    Takes as long as the slowest witness.
+
+    :raises BadInput: Nova has no such host.
+    """
+    incident = out_by(run, name)
+    cloud = cloud_for(run, incident)
+    before = listed(run, cloud, name)
+    heard = run.hear(policy, cloud, before)
+    now = listed(run, cloud, name)
+    opened = run.patiently(lambda: run.record.opened(name))
+    known = Known(host=now, open=opened.incident.id if opened else "")
+    if incident is None:
+        return known
+    cut_off = [f.name for f in barriers(run, name)]
+    return Known(
+        host=now,
+        incident=incident.id,
+        open=known.open,
+        beats=moved(before, now),
+        testimonies=tuple(heard),
+        evacuations=tuple(_records(run, cloud, name)),
+        failures=tuple(failures(run, name)),
+        cut_off=tuple(cut_off),
+        seen_off=bool(cut_off) and _seen_off(run, incident),
+    )
+
+
+def cloud_for(run: Run, incident: Incident | None) -> Cloud:
+    """A cloud for what follows an incident; its calls carry its id."""
+    if incident is None:
+        return run.outside.cloud("")
+    return run.cloud(incident)
+
+
+def listed(run: Run, cloud: Cloud, name: str) -> Host:
+    """The host as Nova shows it now.
+
+    :raises BadInput: ``unknown_host``.
+    """
+    host = host_named(name, run.patiently(cloud.hosts))
+    if host is None:
+        raise BadInput(
+            "unknown_host", f"Nova has no compute service on host {name!r}."
+        )
+    return host
+
+
+def out_by(run: Run, name: str) -> Incident | None:
+    """The last closed incident that put it out, until its return ended."""
+    id, _ = run.patiently(lambda: run.record.last_closed(name))
+    if not id or run.record.part(id, "marked", Host) is None:
+        return None
+    if run.record.part(id, ENDED, Ended) is not None:
+        return None
+    return run.incident(id)
+
+
+def failures(run: Run, name: str) -> list[float]:
+    """When each incident that put the host out was opened."""
+    head = f"ha.incident.{name}-"
+    ending = ".marked"
+    ids = [
+        entry.removeprefix("ha.incident.").removesuffix(ending)
+        for entry in run.record.ledger.names(head)
+        if entry.endswith(ending)
+    ]
+    found = [run.record.part(id, "opening", Incident) for id in ids]
+    return sorted(i.opened_at for i in found if i and i.host == name)
+
+
+def before_us(run: Run, incident: Incident) -> Host | None:
+    """The host before our first touch; None if that is not remembered.
+
+    A host that died again before it was let in was found as we had left it.
+    """
+    seen: set[str] = set()
+    host = run.record.part(incident.id, "host", Host)
+    while host is not None:
+        former = put_out_by(host)
+        if not former:
+            return host
+        if former in seen:
+            return None
+        seen.add(former)
+        host = run.record.part(former, "host", Host)
+    return None
+
+
+def barriers(run: Run, name: str) -> list[Fence]:
+    """Devices that keep the host from its storage or network now."""
+    others = [
+        f
+        for f in run.outside.fences(name)
+        if f.evidence in (Evidence.STORAGE, Evidence.NETWORK)
+    ]
+    return [f for f in others if f.power().power is Power.OFF]
+
+
+def remember_off(run: Run, incident: Incident) -> bool:
+    """Look whether a device reads Off, and keep that it did."""
+    for fence in run.outside.fences(incident.host):
+        if fence.evidence is not Evidence.POWER:
+            continue
+        reading = fence.power()
+        if reading.power is Power.OFF:
+            run.record.keep(incident.id, SEEN_OFF, reading)
+            return True
+    return False
+
+
+def _seen_off(run: Run, incident: Incident) -> bool:
+    """By a proof of power, or by a look since; a reading before the cut of
+    its storage would not do, and none is kept."""
+    parts = run.record.parts(incident.id, "proof.")
+    proofs = (run.record.ledger.read(_part(incident, p)) or {} for p in parts)
+    if any(p.get("evidence") == Evidence.POWER.value for p in proofs):
+        return True
+    return run.record.ledger.read(_part(incident, SEEN_OFF)) is not None
+
+
+def _part(incident: Incident, part: str) -> str:
+    return f"ha.incident.{incident.id}.{part}"
+
+
+def _records(run: Run, cloud: Cloud, name: str) -> list[Migration]:
+    """Its evacuations, but for those to a host that is itself put out."""
+    out = {h.name for h in run.patiently(cloud.hosts) if h.forced_down}
+    found = run.patiently(lambda: cloud.evacuations(name))
+    return [m for m in found if not (m.in_flight and m.dest in out)]
+
+
+def policy_now(run: Run) -> Policy:
+    """The policy in force: a return is later than its incident."""
+    return load(run.patiently(run.record.policy_text))
+
+
+def tell_once(run: Run, known: Known, no: Refusal, *, asked: bool) -> None:
+    """A person who asks is answered; the clock tells a new reason once."""
+    text = f"not let in: {no.reason}"
+    id = known.incident
+    before = run.record.part(id, WAITING, Refusal) if id else None
+    if id:
+        run.record.keep(id, WAITING, no)
+    again = before is not None and before.code == no.code
+    if asked or not again:
+        run.journal.note("return", known.host.name, text)
+    if not asked and not again and no.code != "not_back":
+        run.journal.tell(known.host.name, text)

@@ -1,0 +1,248 @@
+"""ha.readmit_host: what put it out is lifted, in the order that Nova needs.
+
+Nova's cleaning after evacuations comes first (it is over, else this does not
+begin), then what cuts storage or network off, then forced_down. Only a person
+enables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import HaAction
+from ha_actions.errors import Failed, HaError, Refused
+from ha_actions.incidents import LEASE_S
+from ha_actions.model import (
+    Claim,
+    Finding,
+    Host,
+    Incident,
+    Planned,
+    Protection,
+)
+from ha_actions.ports import Cloud
+from ha_actions.returning import still_well
+from ha_actions.returns import (
+    ENDED,
+    LIFTED,
+    WAITING,
+    Ended,
+    Lifted,
+    barriers,
+    before_us,
+    cloud_for,
+    listed,
+    out_by,
+)
+from ha_actions.run import Run
+from ha_actions.steps.make_plan import earlier_guests
+
+DEADLINE_S = 280
+CLEANING_S = 60.0
+"""So long Nova may still refuse, after its records were complete."""
+AGAIN_S = 5.0
+
+
+@dataclass
+class ReadmitHost(HaAction):
+    """Lift, check who had left, and enable if a person asked.
+
+    A host that was disabled before its incident is disabled again with the
+    operator's own reason, unless ``enable``.
+
+    :returns: ``{state: lifted | returned, code, summary}``.
+    """
+
+    host: str
+    asked: bool = True
+    enable: bool = False
+    because: str = ""
+    by: str = ""
+
+    def perform(self, run: Run) -> dict[str, Any]:
+        """Each change looks first; a repeat finds it done."""
+        incident = out_by(run, self.host)
+        if incident is None:  # a twin was faster
+            return self._answer("returned", "it has returned already")
+        cloud = cloud_for(run, incident)
+        leave = _Leave(run, incident)
+        self._lift_barriers(run, leave)
+        text = self._lift_down(run, cloud, incident, leave)
+        if self.asked:
+            text = self._let_in(run, cloud, incident, leave)
+        run.record.drop(incident.id, WAITING)
+        leave.end()
+        return self._answer("returned" if self.asked else "lifted", text)
+
+    def _lift_barriers(self, run: Run, leave: _Leave) -> None:
+        for fence in barriers(run, self.host):
+            fence.identify()
+            fence.restore(leave.now())
+            run.journal.note("return", self.host, f"{fence.name}: let in")
+
+    def _lift_down(
+        self, run: Run, cloud: Cloud, incident: Incident, leave: _Leave
+    ) -> str:
+        """forced_down, and then who was broken by the return."""
+        if not listed(run, cloud, self.host).forced_down:
+            return "forced_down is lifted already"
+        until = run.clock.now() + CLEANING_S
+        while True:
+            host = listed(run, cloud, self.host)
+            try:
+                if host.forced_down:
+                    cloud.lift_down(host, leave.now())
+                break
+            except Failed as error:
+                if error.code != "not_cleaned" or run.clock.now() >= until:
+                    raise
+                run.clock.sleep(AGAIN_S)
+        findings = self._look_after(run, cloud, incident)
+        run.record.keep(
+            incident.id,
+            LIFTED,
+            Lifted(at=run.clock.now(), findings=tuple(findings)),
+        )
+        text = f"forced_down lifted; {_counted(findings)}"
+        run.journal.note("return", self.host, text)
+        if not self.asked:
+            run.journal.tell(
+                self.host,
+                "is back and stays disabled: look at it, then "
+                f"`ha-pack return {self.host}`",
+            )
+        return text
+
+    def _look_after(
+        self, run: Run, cloud: Cloud, incident: Incident
+    ) -> list[Finding]:
+        """The guests that left it: what waited for it may have hit them."""
+        planned = earlier_guests(run, incident)
+        if not planned:
+            return []
+        now = run.patiently(lambda: cloud.guests(planned))
+        copies = _copies(run, cloud, planned)
+        up = {h.name for h in run.patiently(cloud.hosts) if h.up}
+        findings = [
+            finding
+            for id, p in planned.items()
+            for finding in still_well(
+                p,
+                copies.get(id, now.get(id)),
+                returned=self.host,
+                hosts_up=up,
+            )
+        ]
+        for one in findings:
+            if not one.ok:
+                text = f"after the return of {self.host}: {one.detail}"
+                run.journal.tell(one.name, text)
+        return findings
+
+    def _let_in(
+        self, run: Run, cloud: Cloud, incident: Incident, leave: _Leave
+    ) -> str:
+        """As it was before its incident, or enabled."""
+        before = before_us(run, incident)
+        host = listed(run, cloud, self.host)
+        if before is None and not self.enable:
+            raise Refused(
+                "unknown_before",
+                f"The ledger does not remember whether {self.host} was "
+                "enabled before its incident; say --enable, or leave it.",
+            )
+        enabled = self.enable or (before is not None and before.enabled)
+        reason = "" if before is None or enabled else before.disabled_reason
+        wanted = (enabled, reason)
+        if (host.enabled, host.disabled_reason) != wanted:
+            _set(run, cloud, host, enabled, reason, leave.now())
+        run.record.keep(
+            incident.id,
+            ENDED,
+            Ended(
+                at=run.clock.now(),
+                by=self.by,
+                because=self.because,
+                enabled=enabled,
+            ),
+        )
+        text = "enabled" if enabled else f"disabled as before: {reason!r}"
+        who = f" by {self.by}" if self.by else ""
+        why = f": {self.because}" if self.because else ""
+        run.journal.note("return", self.host, f"{text}{who}{why}")
+        return text
+
+    def _answer(self, state: str, text: str) -> dict[str, Any]:
+        return {
+            "state": state,
+            "code": "",
+            "summary": f"{self.host}: {text}",
+        }
+
+
+class _Leave:
+    """Leave to change something, while no incident of the host is open."""
+
+    def __init__(self, run: Run, incident: Incident) -> None:
+        self._run = run
+        self._host = incident.host
+        self._claim = run.record.claim(incident.id, "return", run.holder)
+
+    def now(self) -> Claim:
+        """A claim that is good now.
+
+        :raises Refused: ``open``, ``superseded``.
+        """
+        record = self._run.record
+        opened = record.opened(self._host)
+        if opened is not None:
+            raise Refused(
+                "open",
+                f"Incident {opened.incident.id} of {self._host} was opened "
+                "meanwhile; it stays out.",
+            )
+        if self._claim.until - self._run.clock.now() < LEASE_S / 2:
+            self._claim = record.renew(self._claim)
+        return self._claim
+
+    def end(self) -> None:
+        """Nobody has to wait for the lease."""
+        self._run.record.release(self._claim)
+
+
+def _set(
+    run: Run,
+    cloud: Cloud,
+    host: Host,
+    enabled: bool,
+    reason: str,
+    claim: Claim,
+) -> None:
+    try:
+        cloud.set_service(host, enabled=enabled, reason=reason, claim=claim)
+    except HaError as error:
+        run.journal.tell(host.name, f"not enabled: {error.message}")
+        raise
+
+
+def _copies(
+    run: Run, cloud: Cloud, planned: dict[str, Planned]
+) -> dict[str, Any]:
+    owners = {
+        id: p.guest.project
+        for id, p in planned.items()
+        if p.choice.protection is Protection.CATTLE
+    }
+    if not owners:
+        return {}
+    return run.patiently(lambda: cloud.copies(owners))
+
+
+def _counted(findings: list[Finding]) -> str:
+    if not findings:
+        return "nobody had left it"
+    everybody = {f.guest for f in findings}
+    ill = {f.guest for f in findings if not f.ok}
+    n = len(everybody)
+    return f"{n - len(ill)} of {n} guests that had left it are well"
