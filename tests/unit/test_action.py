@@ -35,6 +35,11 @@ ANY = {
     "batch": "p1w1b1",
     "hosts": ["c1"],
     "look": True,
+    "asked": True,
+    "because": "",
+    "rebooted": False,
+    "enable": False,
+    "by": "",
 }
 
 
