@@ -15,7 +15,14 @@ ACTIONS = ROOT / "actions" / "ha_actions"
 VALUES = {"model", "errors", "settings", "codec"}
 DECIDERS = {
     *("intake", "judge", "policy", "plan", "evacuation", "report"),
-    *("prospects", "recovery_check", "explain", "order", "membership", "returning"),
+    *(
+        "prospects",
+        "recovery_check",
+        "explain",
+        "order",
+        "membership",
+        "returning",
+    ),
 }
 CORE = {"model", "errors", "settings"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
