@@ -30,7 +30,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 def build() -> bool:
     """Both installs side by side: one waits for the disk, the other for the
-    network. True when the pack in Mistral's venv is another than before.
+    network. True when the pack in a venv is another than before.
     """
     settings.STATE.mkdir(parents=True, exist_ok=True)
     settings.LOG.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,8 @@ def build() -> bool:
         venv()
         if settings.FULL:
             more_services()
-            changed = pack.install(mistral_venv())
+            # both, whatever the first says
+            changed = any([pack.install(one) for one in pack_venvs()])
     finally:
         beside.join()
     if failures:
@@ -116,11 +117,15 @@ def more_services() -> None:
     )
 
 
-def mistral_venv() -> Path:
-    """Mistral's own venv."""
-    stamp = settings.MISTRAL_VENV / "lab-requirements.sha256"
-    _venv(settings.MISTRAL_VENV, [settings.MISTRAL_REQUIREMENTS], stamp)
-    return settings.MISTRAL_VENV
+def pack_venvs() -> list[Path]:
+    """The venvs in which the pack is installed: Mistral's and Aodh's."""
+    made = {
+        settings.MISTRAL_VENV: settings.MISTRAL_REQUIREMENTS,
+        settings.AODH_VENV: settings.AODH_REQUIREMENTS,
+    }
+    for where, wanted in made.items():
+        _venv(where, [wanted], where / "lab-requirements.sha256")
+    return list(made)
 
 
 def _venv(

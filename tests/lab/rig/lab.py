@@ -95,11 +95,11 @@ def up() -> None:
 
 
 def _stop_pack() -> None:
-    """Mistral finds actions when it starts: a new wheel needs new
-    processes.
+    """Mistral finds actions when it starts, and Aodh its notifiers: a new
+    wheel needs new processes.
     """
     for name in process.recorded():
-        if name.startswith("mistral-"):
+        if name.startswith(("mistral-", "aodh")):
             process.stop(name)
 
 
@@ -261,9 +261,10 @@ def reset() -> None:
 
 
 def _reset_more(cloud: Cloud) -> None:
-    from rig.services import mistral, octavia
+    from rig.services import aodh, mistral, octavia
 
     mistral.forget_incidents()
+    aodh.reset()
     if process.running("octavia"):
         octavia.reset()
     asked: set[str] = set()

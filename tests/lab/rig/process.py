@@ -44,6 +44,18 @@ class Proc:
     started: int
     rss_kib: int
 
+    @property
+    def pss_kib(self) -> int:
+        """Memory with shared pages divided among their users; the resident
+        size when the kernel does not tell.
+        """
+        try:
+            text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        except OSError:
+            return self.rss_kib
+        lines = (line.split() for line in text.splitlines())
+        return next((int(x[1]) for x in lines if x[0] == "Pss:"), self.rss_kib)
+
 
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -119,6 +131,37 @@ def members(name: str) -> list[Proc]:
 def running(name: str) -> bool:
     """Whether any process of the service lives."""
     return bool(members(name))
+
+
+def connected(name: str, port: int) -> bool:
+    """Whether a process of the service holds a connection to that loopback
+    port: a daemon without a port of its own is well when it has the broker.
+    """
+    sockets = _connections(port)
+    return any(sockets & _sockets(proc.pid) for proc in members(name))
+
+
+def _connections(port: int) -> set[str]:
+    """The inodes of all established IPv4 connections to the port."""
+    found = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "01" and int(fields[2].split(":")[1], 16) == port:
+            found.add(fields[9])
+    return found
+
+
+def _sockets(pid: int) -> set[str]:
+    """The inodes of a process's sockets."""
+    found = set()
+    try:
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            target = os.readlink(file)
+            if target.startswith("socket:["):
+                found.add(target[8:-1])
+    except OSError:
+        pass  # it has just ended, or has closed that one
+    return found
 
 
 def start(

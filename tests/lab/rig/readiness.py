@@ -89,7 +89,9 @@ def must_be_up() -> None:
 
 
 def status() -> list[dict[str, Any]]:
-    """One row a service: name, pid, memory of its group, port, healthy."""
+    """One row a service: name, pid, memory of its group (PSS), port,
+    healthy.
+    """
     rows = []
     for service in services.SERVICES:
         found = process.members(service.name)
@@ -97,7 +99,7 @@ def status() -> list[dict[str, Any]]:
             {
                 "name": service.name,
                 "pid": found[0].pid if found else None,
-                "mib": sum(proc.rss_kib for proc in found) // 1024,
+                "mib": sum(proc.pss_kib for proc in found) // 1024,
                 "port": service.port,
                 "healthy": bool(found) and _well(service),
             }

@@ -35,6 +35,9 @@ MORE_REQUIREMENTS = HOME / "requirements-full.txt"
 MISTRAL_REQUIREMENTS = HOME / "requirements-mistral.txt"
 MISTRAL_VENV = STATE / "venv-mistral"
 MISTRAL_BIN = MISTRAL_VENV / "bin"
+AODH_REQUIREMENTS = HOME / "requirements-aodh.txt"
+AODH_VENV = STATE / "venv-aodh"
+AODH_BIN = AODH_VENV / "bin"
 CHECKOUT = HOME.parent.parent
 PACK = ETC / "pack"
 
@@ -75,6 +78,9 @@ PORT_NAMES = (
     "mistral",
     "octavia",
     "reach",
+    "aodh",
+    "ipmi",
+    "heat",
 )
 PORTS = {name: BASE + offset for offset, name in enumerate(PORT_NAMES)}
 
@@ -83,6 +89,8 @@ PASSWORD = "lab"
 BMC_USER = "admin"
 BMC_PASSWORD = "lab"
 REGION = "RegionOne"
+# The pack's: execution ids of alarms and of ha-watch come of it.
+SECRET = "lab"
 
 DATABASES = (
     "keystone",
@@ -92,7 +100,7 @@ DATABASES = (
     "nova",
     "nova_api",
     "nova_cell0",
-    *(("cinder", "mistral", "octavia") if FULL else ()),
+    *(("cinder", "mistral", "octavia", "aodh") if FULL else ()),
 )
 
 KEYSTONE_URL = f"http://{LISTEN}:{PORTS['keystone']}/v3"
@@ -111,6 +119,7 @@ APIS = (
             ("cinder", "block-storage", "/v3"),
             ("mistral", "workflowv2", "/v2"),
             ("octavia", "load-balancer", ""),
+            ("aodh", "alarming", ""),
         )
         if FULL
         else ()
@@ -159,6 +168,7 @@ def fingerprint() -> dict[str, str]:
         {
             "more": MORE_REQUIREMENTS.read_text(),
             "mistral": MISTRAL_REQUIREMENTS.read_text(),
+            "aodh": AODH_REQUIREMENTS.read_text(),
             "apis": " ".join(name for name, _, _ in APIS),
         }
         if FULL

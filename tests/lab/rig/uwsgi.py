@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rig import settings
 from rig.service import Service, http
@@ -16,14 +17,15 @@ def api(
     env: Mapping[str, str],
     health: str = "/",
     more: Sequence[str] = (),
+    venv: Path = settings.VENV,
 ) -> Service:
     """An API behind `module:application` on the port of its name."""
     port = settings.PORTS[name]
     argv = [
-        str(settings.BIN / "uwsgi"),
+        str(venv / "bin" / "uwsgi"),
         f"--http-socket={settings.LISTEN}:{port}",
         f"--module={module}:application",
-        f"--virtualenv={settings.VENV}",
+        f"--virtualenv={venv}",
         "--master",
         "--processes=1",
         f"--threads={threads}",

@@ -11,7 +11,9 @@ from __future__ import annotations
 from rig import settings
 from rig.service import Service, Setup
 from rig.services import (
+    aodh,
     bmc,
+    ceilometer,
     cinder,
     glance,
     keystone,
@@ -37,7 +39,7 @@ MODULES = (
     link,
     nova,
     bmc,
-    *((cinder, octavia, mistral) if settings.FULL else ()),
+    *((cinder, octavia, mistral, aodh, ceilometer) if settings.FULL else ()),
 )
 
 SERVICES: list[Service] = [

@@ -87,7 +87,7 @@ def write_pack_files() -> None:
             "operator_projects": [admin["id"]],
             "cloud": "lab",
             "fences": str(FENCES),
-            "namespace": "lab",
+            "namespace": settings.SECRET,
         },
     )
     _write(FENCES, {host: [_fence(host)] for host in settings.HOSTS})
