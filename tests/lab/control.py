@@ -8,6 +8,7 @@ Everything that waits has a deadline and raises `Late`. The lab has to be up
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from datetime import datetime, timezone
 from typing import Any
@@ -148,6 +149,22 @@ def kill_service(name: str) -> None:
 def start_service(name: str) -> None:
     """Start it again and wait until it is well."""
     services.named(name).up()
+
+
+def restart(name: str, away_s: float) -> None:
+    """Stop a service in order, and start it again on the data that it has."""
+    service = services.named(name)
+    assert process.stop(name, grace=20), f"{name} did not run"
+    time.sleep(away_s)
+    process.start(service.name, service.argv, service.env)
+    until(lambda: _well(service), 60, f"{name} being well again")
+
+
+def _well(service: Any) -> bool:
+    try:
+        return bool(service.healthy())
+    except OSError:
+        return False
 
 
 def start_all() -> None:

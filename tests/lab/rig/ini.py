@@ -71,6 +71,8 @@ def messaging() -> dict[str, Mapping[str, object]]:
             "heartbeat_timeout_threshold": 20,
             "rabbit_quorum_queue": False,
             "rabbit_ha_queues": False,
+            # as real clouds have it: what is queued outlives the broker
+            "amqp_durable_queues": True,
         },
         "oslo_concurrency": {"lock_path": settings.DATA / "lock"},
     }
