@@ -7,6 +7,7 @@
 ``ha.claim.<id>.<what>.<n>`` leave to change the world, one holder at a time
 ``ha.slot.<window>.<k>``   the fences that one window allows
 ``ha.policy[.<digest>]``   the policy in force, and those that incidents pin
+``ha.beat.<execution>``    an engine outside the cloud's Mistral is at work
 ``ha.armed``               without it, ``mode: act`` is ``shadow``
 ``ha.brake.<scope>``       disarm and maintenance, each with its end
 =========================  ==================================================
@@ -36,6 +37,10 @@ Mistral's detection of a lost executor."""
 
 LIVE = frozenset({"RUNNING", "PAUSED", "IDLE", "DELAYED", "WAITING"})
 """Mistral's words for an execution that may still act."""
+
+BEAT_S = 90.0
+"""How long an engine outside the cloud's Mistral is believed to be at work
+after it last said so."""
 
 SPARE_S = 1.0
 """Clocks of two executors may differ by this much."""
@@ -111,13 +116,35 @@ class Record:
             other = str((self.ledger.read(name) or {}).get("execution"))
             if other == execution:
                 break
-            if self.ledger.execution_state(other) in LIVE:
+            if self.execution_state(other) in LIVE:
                 return None
             if self.opened(entry.incident.host) != entry:
                 return None  # it went on meanwhile, and may be over
         again = Opened(entry.incident, execution, n)
         self.ledger.write(f"ha.open.{entry.incident.host}", to_json(again))
         return again
+
+    def execution_state(self, execution: str) -> str:
+        """Mistral's word for an execution, ``""`` if there is none.
+
+        One of an engine that Mistral does not know is RUNNING while it says
+        so: two engines on one ledger must not do the same incident.
+        """
+        state = self.ledger.execution_state(execution)
+        if state:
+            return state
+        beat = self.ledger.read(f"ha.beat.{execution}")
+        fresh = beat and float(beat["at"]) > self.clock.now() - BEAT_S
+        return "RUNNING" if fresh else ""
+
+    def beat(self, execution: str) -> None:
+        """Say that an engine outside the cloud's Mistral is at work on it."""
+        name = f"ha.beat.{execution}"
+        self.ledger.write(name, {"at": self.clock.now()})
+
+    def beat_ends(self, execution: str) -> None:
+        """It has ended: nobody needs to wait for its beat to grow old."""
+        self.ledger.delete(f"ha.beat.{execution}")
 
     def tries_since(self, id: str) -> float:
         """When a held incident was last resumed; 0.0 if never.

@@ -114,7 +114,7 @@ def resumable(record: Record, id: str) -> Opened:
     :raises Refused: ``closed``; ``running``, when an execution works on it.
     """
     entry = still_open(record, id)
-    state = record.ledger.execution_state(entry.execution)
+    state = record.execution_state(entry.execution)
     if state in LIVE:
         raise Refused(
             "running",

@@ -23,7 +23,7 @@ from typing import Any
 from ha_actions import policy as policies
 from ha_actions.codec import nearest
 from ha_actions.errors import BadInput, Failed, HaError, Refused
-from ha_actions.incidents import Record
+from ha_actions.incidents import BEAT_S, Record
 from ha_actions.model import Guest, Host
 from ha_actions.outside import Outside
 from ha_actions.ports import Cloud, Ledger
@@ -213,24 +213,56 @@ def _embedded(options: argparse.Namespace) -> Iterator[Way]:
         engine.load(files.workbook_text())
         ledger = _ledger(engine, outside, options, up)
         use(dataclasses.replace(outside, ledger=ledger))
+        record = Record(ledger, outside.clock)
+        beats = _Beats(record)
+
+        def start(inputs: Mapping[str, Any]) -> str:
+            beats.go_on()  # before it can open an incident
+            return engine.start(
+                _workflow(options), inputs, beats.execution, project
+            )
 
         def look(id: str) -> tuple[str, dict[str, Any], str]:
+            beats.go_on()
             ended = engine.wait(id, 0)
             return ended.state, ended.output, ended.info
 
         try:
             yield Way(
-                start=lambda inputs: engine.start(
-                    _workflow(options), inputs, None, project
-                ),
+                start=start,
                 look=look,
                 tasks=lambda id: [t.name for t in engine.tasks(id)],
-                record=Record(ledger, outside.clock),
+                record=record,
                 where="by an engine in this process; the ledger is "
                 + (f"the Mistral of {site.name}" if up else "in its memory"),
             )
         finally:
             use(None)
+            record.beat_ends(beats.execution)
+
+
+class _Beats:
+    """Says in the ledger that this process is at work on its execution.
+
+    The cloud's Mistral does not know it, and would take its incident for one
+    whose execution has ended.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.execution = str(uuid.uuid4())
+        self._record = record
+        self._last = 0.0
+
+    def go_on(self) -> None:
+        """Say so again, when it is time; a ledger that is away is no end."""
+        now = self._record.clock.now()
+        if now - self._last < BEAT_S / 6:
+            return
+        try:
+            self._record.beat(self.execution)
+            self._last = now
+        except HaError:
+            return
 
 
 def _ledger(

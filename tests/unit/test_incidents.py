@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 from ha_actions.errors import BadInput, Refused
 from ha_actions.incidents import (
+    BEAT_S,
     LEASE_S,
     SPARE_S,
     Brake,
@@ -175,6 +176,26 @@ def test_an_attempt_whose_taker_died_before_its_word_is_passed_over() -> None:
     book.shut(incident(), handled=True)
     assert book.next_attempt(entry, "e4") is None
     assert book.opened("c1") is None
+
+
+def test_an_engine_outside_mistral_holds_its_incident_while_it_beats() -> None:
+    clock = Clock()
+    known = Record(MemoryLedger(lambda _: ""), clock)
+    entry = known.take(Opened(incident(), "exec-1"))
+    first = known.next_attempt(entry, "embedded")
+    assert first is not None
+    known.beat("embedded")
+
+    assert known.execution_state("embedded") == "RUNNING"
+    assert known.next_attempt(entry, "exec-3") is None
+    clock.sleep(BEAT_S + 1)
+    assert known.execution_state("embedded") == ""
+    again = known.next_attempt(first, "exec-3")
+    assert again is not None and again.attempt == 3
+
+    known.beat("exec-3")
+    known.beat_ends("exec-3")
+    assert known.execution_state("exec-3") == ""
 
 
 def test_an_incident_is_known_before_its_opening_is_written() -> None:

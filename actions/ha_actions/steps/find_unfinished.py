@@ -47,7 +47,7 @@ class FindUnfinished(HaAction):
                 continue
             if run.clock.now() - entry.incident.opened_at < YOUNG_S:
                 continue
-            state = run.outside.ledger.execution_state(entry.execution)
+            state = run.record.execution_state(entry.execution)
             if state not in LIVE:
                 found.append(entry.incident.id)
                 run.journal.note(

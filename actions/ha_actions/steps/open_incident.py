@@ -161,7 +161,7 @@ class OpenIncident(HaAction):
             reason = f"incident {incident.id} is closed"
             return _dismiss(run, Dismissal(code="closed", reason=reason))
         if entry.execution != run.execution:
-            state = run.outside.ledger.execution_state(entry.execution)
+            state = run.record.execution_state(entry.execution)
             again = None
             if state not in LIVE:
                 again = run.record.next_attempt(entry, run.execution)
