@@ -9,12 +9,13 @@ READY = $(VENV)/.ready
 JOBS ?= 4
 LAB = tests/lab/lab
 
-.PHONY: help install drill test lint types test-fences lab test-nova test-lab bench clean
+.PHONY: help install drill test lint types test-fences test-aodh lab test-nova test-lab bench clean
 
 help:
 	@echo "make drill      a compute host dies in a simulated cloud; watch"
 	@echo "make test       unit tests, scenarios, the real engine"
 	@echo "make test-fences  the fences against real devices' emulators"
+	@echo "make test-aodh  the notifier in Aodh's own library (installs it)"
 	@echo "make lint       ruff, yamllint, mypy, the workbook's lint"
 	@echo "make lab        a real OpenStack control plane on loopback"
 	@echo "make test-nova  a real Nova host dies in it, and its VMs come back"
@@ -62,6 +63,15 @@ test-fences: $(READY)
 	  { echo "$$c is missing: apt-get install ipmitool openipmi fence-agents" >&2; \
 	    exit 2; }; done
 	@$(BIN)/python -m pytest -q -m fences tests/fences
+
+# The notifier in Aodh's own library, our event definitions in Ceilometer's.
+test-aodh: $(READY)
+	@test -x $(VENV)/aodh/bin/python || $(PYTHON) -m venv $(VENV)/aodh
+	@$(VENV)/aodh/bin/python -m pip install --quiet \
+	  --disable-pip-version-check -r tests/aodh/requirements.txt
+	@$(VENV)/aodh/bin/python -m pip install --quiet --no-deps \
+	  --disable-pip-version-check --no-build-isolation -e .
+	@$(VENV)/aodh/bin/python -m pytest -q -W ignore -m aodh tests/aodh
 
 # The whole control plane, Mistral distributed, the pack installed in it.
 test-lab: $(READY)
