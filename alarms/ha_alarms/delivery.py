@@ -50,6 +50,8 @@ class End(str, Enum):
     """Its execution was there, or is just being asked for."""
     DROPPED = "dropped"
     """There is nothing to start, and trying again would not help."""
+    LIMITED = "limited"
+    """Its project asks too often."""
     REFUSED = "refused"
     """Keystone or Mistral said no."""
     LOST = "lost"
@@ -115,8 +117,17 @@ class Delivery:
         self._asked: set[str] = set()
         self._waiting = threading.BoundedSemaphore(patience.waiting)
 
-    def deliver(self, alarm: Any, target: Target, door: Door) -> Told:
-        """One alarm to its execution; never raises for what others do."""
+    def deliver(
+        self,
+        alarm: Any,
+        target: Target,
+        door: Door,
+        admit: Callable[[str], bool] = lambda project: True,
+    ) -> Told:
+        """One alarm to its execution; never raises for what others do.
+
+        :param admit: whether the project may ask now; asked once.
+        """
         if not self._secret or self._secret == "change-me":  # noqa: S105
             return Told(
                 End.DROPPED,
@@ -124,9 +135,21 @@ class Delivery:
                 "`secret`",
             )
         asked: list[str] = []
+        admitted: list[bool] = []
 
         def once() -> Told:
-            start = self._start(alarm, target, door)
+            project = _ask(door.project)
+            if not admitted:
+                admitted.append(admit(project))
+            if not admitted[0]:
+                return Told(End.LIMITED, f"project {project} asks too often")
+            start = start_of(
+                alarm,
+                target,
+                secret=self._secret,
+                project=project,
+                operator_projects=self._operators,
+            )
             if isinstance(start, NoStart):
                 return Told(End.DROPPED, start.reason)
             if not asked:
@@ -139,14 +162,15 @@ class Delivery:
                 asked.append(start.execution_id)
             return self._post(start, door)
 
+        started: list[str] = []
         try:
             told = self._patiently(once)
+            if told.end is End.STARTED:
+                started.append(told.execution)
         finally:
             with self._lock:
+                self._there.update(dict.fromkeys(started, True))
                 self._asked.difference_update(asked)
-        if told.end is End.STARTED:
-            with self._lock:
-                self._there[told.execution] = True
         return told
 
     def _take(self, id: str) -> bool:
@@ -156,17 +180,6 @@ class Delivery:
                 return False
             self._asked.add(id)
             return True
-
-    def _start(
-        self, alarm: Any, target: Target, door: Door
-    ) -> Start | NoStart:
-        return start_of(
-            alarm,
-            target,
-            secret=self._secret,
-            project=_ask(door.project),
-            operator_projects=self._operators,
-        )
 
     def _post(self, start: Start, door: Door) -> Told:
         answer = _ask(lambda: door.post(start.request()))

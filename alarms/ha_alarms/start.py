@@ -179,6 +179,7 @@ def start_of(
         return NoStart("its event has neither an incident nor a message id")
     server = str(traits.get(SERVER) or "")
     workflow = target.workflow
+    owner = str(traits.get("project_id") or traits.get("tenant_id") or project)
     if project in operator_projects:
         subject = f"{key}/{server}" if server else key
         id = execution_id(secret, workflow, subject)
@@ -186,6 +187,11 @@ def start_of(
         return NoStart(
             f"{workflow} is the operator's, and project {project} of the "
             "alarm is not listed in operator_projects"
+        )
+    elif owner != project:
+        return NoStart(
+            f"its event is of project {owner}, and the alarm acts for project "
+            f"{project}"
         )
     else:
         id = tenant_execution_id(secret, project, workflow, kind, key, server)

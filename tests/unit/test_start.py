@@ -157,6 +157,15 @@ def test_no_tenant_gets_the_operators_id() -> None:
     assert "operator_projects" in found.reason
 
 
+@pytest.mark.parametrize("trait", ["project_id", "tenant_id"])
+def test_another_projects_event_starts_nothing(trait: str) -> None:
+    body = alarm("x", instance_id="vm", **{trait: OTHER})
+    found = start(body, MINE, TENANT)
+    assert isinstance(found, NoStart)
+    assert "is of project tenant-2" in found.reason
+    id_of(start(body, MINE, OTHER))
+
+
 def test_inputs_come_from_traits_and_the_action() -> None:
     target = Target(
         "my_repair",
