@@ -24,6 +24,7 @@ DECIDERS = {
         "returning",
     ),
 }
+DECIDERS |= {"foresight", "packing", "outlook"}
 CORE = {"model", "errors", "settings"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
     # first word of a module -> what of ours, and whose else, it may import

@@ -17,6 +17,8 @@ NAMES = {
     "image": "Glance",
     "block_storage": "Cinder",
     "load_balancer": "Octavia",
+    "placement": "Placement",
+    "orchestration": "Heat",
 }
 
 OURS = (

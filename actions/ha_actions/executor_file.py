@@ -25,12 +25,21 @@ from ha_actions import fence_file
 from ha_actions.bus import MessageBus
 from ha_actions.clock import SystemClock
 from ha_actions.cloud import OpenStackCloud
+from ha_actions.cloud_capacity import PlacementCapacity
 from ha_actions.codec import from_json
 from ha_actions.journal import LogJournal
 from ha_actions.ledger import MistralLedger
 from ha_actions.network import PlainNetwork
 from ha_actions.outside import NoBus, Outside
-from ha_actions.ports import Bus, Clock, Cloud, Fence, Network, Witness
+from ha_actions.ports import (
+    Bus,
+    Capacity,
+    Clock,
+    Cloud,
+    Fence,
+    Network,
+    Witness,
+)
 from ha_actions.settings import Policy
 
 DEFAULT_PATH = "/etc/mistral-ha-pack/executor.yaml"
@@ -135,6 +144,15 @@ def cloud_of(name: str, clock: Clock) -> Callable[[str], Cloud]:
         )
 
     return of
+
+
+def capacity_of(name: str, clock: Clock) -> Capacity:
+    """Placement of the cloud ``name`` of ``clouds.yaml``.
+
+    :raises BadInput: ``clouds.yaml`` has no such cloud.
+    """
+    conn = sdk_connection.Connection(config=_region(name))
+    return PlacementCapacity(conn, clock)
 
 
 def ledger_of(name: str) -> MistralLedger:

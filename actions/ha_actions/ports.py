@@ -27,6 +27,7 @@ from ha_actions.model import (
     Testimony,
     Word,
 )
+from ha_actions.model_capacity import Need, Room
 
 T = TypeVar("T")
 
@@ -196,6 +197,26 @@ class Cloud(Protocol):
 
     def remove_member(self, member: Member, claim: Claim) -> None:
         """Remove a member; no error if it is gone."""
+
+
+class Capacity(Protocol):
+    """Placement, and where server groups live: for those who look ahead."""
+
+    def needs(self, host: str) -> dict[str, Need]:
+        """Guest id -> what it has allocated on the host; no traits."""
+
+    def rooms(self, need: Need) -> list[Room]:
+        """Hosts on which Placement would allocate one such need now."""
+
+    def group_places(self, groups: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Server group id -> its members' ids and the hosts they are on."""
+
+    def guests_of(self, project: str) -> list[Guest]:
+        """Every server of a project, whole.
+
+        :param project: empty: the caller's own, with what a tenant may see;
+            ``host`` is then Nova's ``hostId``, which names no host.
+        """
 
 
 class Network(Protocol):

@@ -24,6 +24,7 @@ VERBS = {
     "rescue": ("rescue_cli", "start a host's recovery by hand"),
     "simulate": ("simulate", "play a scenario file"),
     "explain": ("explain_cli", "what would happen to a guest, and who says"),
+    "whatif": ("whatif_cli", "who would come back if hosts died, and where"),
     "status": ("operator_cli", "armed, brakes in force, held incidents"),
     "incidents": ("operator_cli", "every incident that is remembered"),
     "incident": ("operator_cli", "show, resume, abort or approve one"),

@@ -12,7 +12,7 @@ from ha_actions.clock import SystemClock
 from ha_actions.errors import BadInput, HaError
 from ha_actions.incidents import Record
 from ha_actions.ledger import MistralLedger
-from ha_actions.ports import Clock, Cloud, Ledger
+from ha_actions.ports import Capacity, Clock, Cloud, Ledger
 
 from ha_installer.rest import Rest
 
@@ -91,18 +91,27 @@ class Site:
 
         return cloud_of(self.name, self.clock)(request_id)
 
+    def capacity(self) -> Capacity:
+        """Its Placement."""
+        return capacity(self.name)
+
+
+def capacity(name: str | None) -> Capacity:
+    """Placement and Nova of that cloud; its Mistral is not needed.
+
+    :raises BadInput: no name, or ``clouds.yaml`` has no such cloud.
+    """
+    from ha_actions.executor_file import capacity_of
+
+    return capacity_of(_named(name), SystemClock())
+
 
 def site(name: str | None) -> Site:
     """The cloud of that name; else of ``$OS_CLOUD``.
 
     :raises BadInput: no name, or ``clouds.yaml`` has no such cloud.
     """
-    name = name or os.environ.get("OS_CLOUD", "")
-    if not name:
-        raise BadInput(
-            "no_cloud",
-            "Say which cloud: --cloud NAME (of clouds.yaml), or OS_CLOUD.",
-        )
+    name = _named(name)
     adapter = _adapter(name, "workflow")
     return Site(
         name=name,
@@ -110,6 +119,16 @@ def site(name: str | None) -> Site:
         ledger=MistralLedger(adapter),
         mistral=MistralApi(adapter),
     )
+
+
+def _named(name: str | None) -> str:
+    name = name or os.environ.get("OS_CLOUD", "")
+    if not name:
+        raise BadInput(
+            "no_cloud",
+            "Say which cloud: --cloud NAME (of clouds.yaml), or OS_CLOUD.",
+        )
+    return name
 
 
 def _aodh(name: str) -> Rest | None:

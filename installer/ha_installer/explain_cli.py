@@ -1,105 +1,143 @@
-"""`ha-pack explain`: who decided what for a guest, and what would happen."""
+"""`ha-pack explain`: who decided what for a guest, and what would happen.
+
+One server; or every server of a host or project, each as if its own host died
+alone. A tenant asks for his own project with his own credentials, and learns
+what he may see.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+from ha_actions.action import requirements
 from ha_actions.codec import nearest, to_json
 from ha_actions.errors import BadInput
 from ha_actions.explain import explain
-from ha_actions.model import Aggregate, Guest
+from ha_actions.foresight import foresee
+from ha_actions.model import Guest
+from ha_actions.outlook import Foreseen, Sight
 from ha_actions.policy import choose, load
 from ha_actions.prospects import prospects
 from ha_actions.settings import Policy
 
-from ha_installer import files
+from ha_installer import files, sight, whatif_cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's own options."""
     parser.add_argument(
-        "server", metavar="SERVER", help="name or id of a server"
+        "server", metavar="SERVER", nargs="?", help="name or id of a server"
+    )
+    parser.add_argument("--host", metavar="HOST", help="all servers of a host")
+    parser.add_argument(
+        "--project", metavar="P", help="all servers of a project, by its id"
     )
     parser.add_argument(
-        "--cloud", metavar="NAME", help="a cloud of clouds.yaml"
+        "--tenant",
+        action="store_true",
+        help="your own project, with your own credentials",
     )
-    parser.add_argument(
-        "--scenario", metavar="FILE", help="a scenario's guest, instead"
-    )
-    parser.add_argument(
-        "--policy",
-        metavar="FILE",
-        help="this policy, instead of the one in force",
-    )
+    sight.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explain one guest; changes nothing.
+    """Explain; changes nothing. Of many: 1 if one is not protected.
 
-    :raises BadInput: no such server, file or cloud.
+    :raises BadInput: no such server, host, file or cloud.
     """
-    if options.scenario:
-        guest, policy, aggregates = _simulated(options)
-    else:
-        guest, policy, aggregates = _real(options)
+    asked = [options.server, options.host, options.project]
+    if sum(map(bool, asked)) + (options.tenant and not options.server) != 1:
+        raise BadInput(
+            "usage",
+            "Say what to explain: one SERVER, --host HOST, --project P, or "
+            "--tenant.",
+        )
+    if options.tenant:
+        return _as_tenant(options)
+    view = sight.viewpoint(options)
+    if options.server:
+        return _one(options, view)
+    if options.host:
+        view.check([options.host])
+        return whatif_cli.show(options, view.whatif([options.host]))
+    return whatif_cli.show(options, sight.alone(view, options.project))
+
+
+def _one(options: argparse.Namespace, view: sight.Viewpoint) -> int:
+    guest = view.cloud.guests([options.server]).get(options.server)
+    beside: list[Guest] = []
+    if guest is None:
+        found = view.guests([h.name for h in view.hosts])
+        guest = _by_name(
+            [g for mine in found.values() for g in mine], options.server
+        )
+        beside = found.get(guest.host, [])
+    beside = beside or (view.cloud.guests_on(guest.host) if guest.host else [])
+    whole = view.foresee([guest.host], beside or [guest])
+    row = next((g for g in whole.guests if g.guest == guest.id), None)
+    if options.html:
+        whatif_cli.page(options, replace(whole, guests=(row,) if row else ()))
+    choice = choose(guest, view.policy, view.aggregates)
     if options.json:
-        choice = choose(guest, policy, aggregates)
-        told = {
+        told: dict[str, Any] = {
             "guest": to_json(guest),
             "choice": to_json(choice),
             "prospect": to_json(prospects(guest, choice)),
+            "foreseen": to_json(row),
+            "obstacles": list(whole.obstacles),
         }
         print(json.dumps(told, indent=2))
-    else:
-        print(explain(guest, policy, aggregates))
+        return 0
+    print(explain(guest, view.policy, view.aggregates))
+    if row is not None:
+        print(_standing(row, whole.obstacles))
     return 0
 
 
-def _simulated(
-    options: argparse.Namespace,
-) -> tuple[Guest, Policy, Sequence[Aggregate]]:
-    from ha_actions.sim.play import world_of
-
-    from ha_installer.simulate import read
-
-    scenario = read(options.scenario, options.policy)
-    world = world_of(scenario)
-    known = {g.name: g.value() for g in world.guests.values()}
-    if options.server not in known:
-        raise BadInput(
-            "no_server",
-            f"{scenario.name} has no guest {options.server!r}"
-            f"{nearest(options.server, known)}.",
-        )
-    return (
-        known[options.server],
-        load(scenario.policy_text),
-        list(world.aggregates.values()),
-    )
+def _standing(row: Foreseen, obstacles: Sequence[str]) -> str:
+    lines = [f"so it is: {row.standing}"]
+    lines += [f"  because {why}" for why in row.reasons]
+    lines += [f"  cure: {cure}" for cure in row.cures]
+    if row.target:
+        lines.append(f"  room for it is on {row.target}; Nova decides")
+    lines += [f"  ! {one}" for one in obstacles]
+    return "\n".join(lines)
 
 
-def _real(
-    options: argparse.Namespace,
-) -> tuple[Guest, Policy, Sequence[Aggregate]]:
+def _as_tenant(options: argparse.Namespace) -> int:
+    """What the caller may see of his own: no hosts, no room, no policy."""
+    if options.scenario:
+        raise BadInput("usage", "--tenant asks a real cloud: no --scenario.")
     from ha_installer import clouds
 
-    where = clouds.site(options.cloud)
-    text = (
-        files.policy_text(options.policy)
-        if options.policy
-        else where.record.policy_text()
+    policy, note = _policy_for_tenants(options.policy)
+    guests = clouds.capacity(options.cloud).guests_of("")
+    if options.server:
+        guests = [_by_id_or_name(guests, options.server)]
+    seen = foresee([], guests, Sight(hosts=None), policy, requirements())
+    outlook = replace(seen, seconds=0.0, notes=(*seen.notes, note))
+    return whatif_cli.show(options, outlook)
+
+
+def _policy_for_tenants(path: str | None) -> tuple[Policy, str]:
+    if path:
+        return load(files.policy_text(path)), f"by the policy in {path}"
+    return Policy(), (
+        "by the pack's default policy: only the operator sees the one in "
+        "force, and which disks are on shared storage; --policy FILE takes "
+        "the one that the operator has published"
     )
-    policy = load(text)
-    cloud = where.cloud()
-    guest = cloud.guests([options.server]).get(options.server)
-    if guest is None:
-        guest = _by_name(
-            [g for h in cloud.hosts() for g in cloud.guests_on(h.name)],
-            options.server,
-        )
-    return guest, policy, cloud.aggregates()
+
+
+def _by_id_or_name(guests: Sequence[Guest], name: str) -> Guest:
+    for guest in guests:
+        if guest.id == name:
+            return guest
+    return _by_name(guests, name)
 
 
 def _by_name(guests: Sequence[Guest], name: str) -> Guest:

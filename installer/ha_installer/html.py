@@ -28,6 +28,19 @@ def render(story: Story) -> str:
 
     :raises BadInput: jinja2 is not installed.
     """
+    made = environment()
+    made.filters["clock"] = _clock
+    made.filters["seconds"] = seconds
+    source = resources.files("ha_installer") / "report.html.j2"
+    template = made.from_string(source.read_text(encoding="utf-8"))
+    return str(template.render(**_facts(story)))
+
+
+def environment() -> Any:
+    """A strict, escaping jinja2 environment.
+
+    :raises BadInput: jinja2 is not installed.
+    """
     try:
         import jinja2
     except ImportError as error:
@@ -36,17 +49,12 @@ def render(story: Story) -> str:
             "The HTML report needs jinja2, which is not installed here; "
             "install it with: pip install 'mistral-ha-pack[operator]'.",
         ) from error
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["clock"] = _clock
-    environment.filters["seconds"] = seconds
-    source = resources.files("ha_installer") / "report.html.j2"
-    template = environment.from_string(source.read_text(encoding="utf-8"))
-    return str(template.render(**_facts(story)))
 
 
 def _facts(story: Story) -> Mapping[str, Any]:

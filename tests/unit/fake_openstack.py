@@ -29,6 +29,8 @@ ENDPOINTS = {
     "block-storage": CINDER,
     "workflowv2": MISTRAL,
     "load-balancer": "http://octavia.test",
+    "placement": "http://placement.test",
+    "orchestration": "http://heat.test",
 }
 PROJECT = "0d1e7a3c5b9f4d0e8a6c2b4d6e8f0a1c"
 REQUEST_ID = "req-11111111-2222-3333-4444-555555555555"
