@@ -243,7 +243,9 @@ def _obstacles(
     domains = {
         h.name: domain_of(h, policy, sight.aggregates) for h in sight.hosts
     }
-    down = [replace(h, up=h.up and h.name not in dying) for h in sight.hosts]
+    down = [
+        replace(h, up=False) if h.name in dying else h for h in sight.hosts
+    ]
     for name in dying:
         no = within_limits(name, down, domains, policy.limits, ())
         if no is not None:

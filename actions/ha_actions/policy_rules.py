@@ -47,6 +47,9 @@ _FAILS = (
 _BAD_REGEX = "bad regular expression"
 _MEMORY = 1_000_000  # bytes that one evaluation may hold
 _ITEMS = 10_000  # and items that it may walk through
+_BEGINS = "startsWith"
+_JOINS = {"#operator_or": True, "#operator_and": False}
+"""What joins two terms, and the left one's truth that ends it."""
 _DELIMITERS = ("<%", "%>", "{{", "{%")
 
 
@@ -191,18 +194,63 @@ def evaluate(expression: str, seen: dict[str, Any]) -> tuple[Any, str]:
     :param seen: of :func:`facts`.
     """
     try:
-        reads = _parse(expression).reads
+        node = _parse(expression).statement.expression
     except (BadInput, *_FAILS) as wrong:
         return None, _short(wrong)
-    kept = {name: seen[name] for name in reads if name in seen}
-    return _value(expression, json.dumps(kept, sort_keys=True))
+    return _answer(node, seen)
 
 
-@functools.lru_cache(maxsize=20_000)
-def _value(expression: str, seen: str) -> tuple[Any, str]:
+def _answer(node: Any, seen: dict[str, Any]) -> tuple[Any, str]:
+    """A node's value; what `and` and `or` join is remembered by itself.
+
+    A rule that reads metadata alone is then answered once for all guests
+    with the same metadata, whatever stands beside it.
+    """
+    if isinstance(node, expressions.Wrap):
+        return _answer(node.expr, seen)
+    if isinstance(node, expressions.Function) and node.name in _JOINS:
+        left, failure = _answer(node.args[0], seen)
+        if failure or bool(left) is _JOINS[node.name]:
+            return left, failure
+        return _answer(node.args[1], seen)
+    begins = _begins(node)
+    if begins is not None and isinstance(seen.get(begins[0]), str):
+        return seen[begins[0]].startswith(begins[1]), ""
+    kept = {name: seen[name] for name in _facts_of(node) if name in seen}
+    return _value(node, json.dumps(kept, sort_keys=True))
+
+
+@functools.lru_cache(maxsize=1000)
+def _begins(node: Any) -> tuple[str, str] | None:
+    """(fact, text) of `$.fact.startsWith("text")`, which names ask most.
+
+    Names differ from guest to guest, so that nothing remembered helps; YAQL
+    takes 0.3 ms for what Python does in none.
+    """
+    if not isinstance(node, expressions.Function) or len(node.args) != 2:
+        return None
+    left, right = node.args
+    if node.name != "#operator_." or getattr(right, "name", "") != _BEGINS:
+        return None
+    read = tuple(_reads(left, False))
+    words = [getattr(arg, "value", None) for arg in right.args]
+    if len(read) != 1 or len(words) != 1 or not isinstance(words[0], str):
+        return None
+    if not _is_guest(getattr(left, "args", [None])[0]):
+        return None
+    return read[0], words[0]
+
+
+@functools.lru_cache(maxsize=1000)
+def _facts_of(node: Any) -> tuple[str, ...]:
+    return tuple(sorted(set(_reads(node, False))))
+
+
+@functools.lru_cache(maxsize=50_000)
+def _value(node: Any, seen: str) -> tuple[Any, str]:
     try:
         return (
-            _parse(expression).statement.evaluate(
+            expressions.Statement(node, _engine()).evaluate(
                 data=json.loads(seen),
                 context=_context().create_child_context(),
             ),

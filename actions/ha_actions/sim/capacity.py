@@ -21,20 +21,15 @@ class SimCapacity:
     def needs(self, host: str) -> dict[str, Need]:
         """Guest id -> what it has allocated on the host."""
         self.world.calls["needs"] += 2
-        return {
-            g.id: SLOT for g in self.world.guests.values() if g.host == host
-        }
+        return dict.fromkeys(self.world.host(host).domains, SLOT)
 
     def rooms(self, need: Need) -> list[Room]:
         """Hosts with at least one free slot; none has any trait."""
         self.world.calls["rooms"] += 1
         if need.required or self.world.no_host:
             return []
-        used: dict[str, int] = {}
-        for guest in self.world.guests.values():
-            used[guest.host] = used.get(guest.host, 0) + 1
         left = {
-            h.name: h.slots - used.get(h.name, 0)
+            h.name: h.slots - len(h.domains) - h.reserved
             for h in self.world.hosts.values()
             if h.enabled and not h.forced_down
         }
