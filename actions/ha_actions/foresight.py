@@ -21,6 +21,7 @@ from ha_actions.model import (
     Requires,
 )
 from ha_actions.model_capacity import Need
+from ha_actions.order import circles
 from ha_actions.outlook import (
     Foreseen,
     Outlook,
@@ -30,7 +31,7 @@ from ha_actions.outlook import (
     need_of,
 )
 from ha_actions.packing import Packer, Seat
-from ha_actions.plan import circles, make_plan
+from ha_actions.plan import make_plan
 from ha_actions.policy import choose, domain_of, mode_for
 from ha_actions.prospects import FORESEEN, Prospect, prospects
 from ha_actions.settings import Policy
