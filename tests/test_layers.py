@@ -179,8 +179,21 @@ def test_nothing_but_the_installer_imports_the_installer_or_the_sim() -> None:
             assert not any(n.startswith("sim") for n in ours(path)), path
 
 
+def is_of_the_watch(path: Path) -> bool:
+    """``ha-watch`` and ``ha-beat`` are processes of their own."""
+    return path.name.startswith(("watch", "beat"))
+
+
+def test_the_watch_decides_without_a_clock_or_a_port() -> None:
+    path = ROOT / "alarms" / "ha_alarms" / "watching.py"
+    assert ours(path) == {"judge", "model", "incidents"}
+    assert not {n.split(".")[0] for n in imports(path)} & READS_NO_CLOCK
+
+
 def test_what_loads_inside_aodh_imports_nothing_of_ours() -> None:
     for path in files("alarms"):
+        if is_of_the_watch(path):
+            continue
         assert not any(
             n.startswith(("ha_actions", "ha_installer")) for n in imports(path)
         ), path

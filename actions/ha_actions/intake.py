@@ -6,7 +6,7 @@ Pure: reads the body that Aodh posts, or a host named by hand.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -31,6 +31,10 @@ class Summons:
     event_at: float
     by: str
     reason: str
+    key: str = ""
+    """The incident that the event names."""
+    last_seen: float = 0.0
+    """The service's ``updated_at`` when it was taken for dead."""
 
 
 def read_alarm(
@@ -64,7 +68,14 @@ def read_alarm(
             reason="the service was updated, not forced down",
             host=host,
         )
-    return _timely(event, host, kind, now, stale_s)
+    news = _timely(event, host, kind, now, stale_s)
+    if isinstance(news, Dismissal):
+        return news
+    return replace(
+        news,
+        key=str(traits.get("incident") or ""),
+        last_seen=_number(traits.get("last_seen")),
+    )
 
 
 def by_hand(host: str, reason: str, by: str, now: float) -> Summons:
@@ -117,6 +128,13 @@ def _timely(
     if age < -SKEW_S:
         return _malformed(f"its event is {-age:.0f} s in the future")
     return Summons(host, parsed.timestamp(), "alarm", kind)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _true(value: Any) -> bool:

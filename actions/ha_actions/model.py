@@ -331,6 +331,9 @@ class Incident:
     reason: str = ""
     dry_run: bool = False
     event_at: float = 0.0
+    key: str = ""
+    """The trait ``incident`` of the event that opened it: what tenants know
+    it by, for the id names the host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from ha_actions.clock import SystemClock
-from ha_actions.errors import Failed
+from ha_actions.errors import BadInput, Failed
 from ha_actions.incidents import Record
 from ha_actions.outside import use
 from ha_actions.sim.build import build
@@ -100,7 +100,14 @@ def play_on(
     What an earlier scenario left in the engine's ledger is removed first.
 
     :raises Failed: ``stuck``, its executions do not end.
+    :raises BadInput: ``in_memory_only``.
     """
+    if scenario.in_memory_only:
+        raise BadInput(
+            "in_memory_only",
+            f"{scenario.name} cannot be played on the engine: "
+            f"{scenario.in_memory_only}; leave out --engine.",
+        )
     show = show or Show()
     clock = FreeClock()
     world = build(scenario.world, clock)

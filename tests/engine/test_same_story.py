@@ -46,7 +46,10 @@ def story(run: Played) -> dict[str, list[str]]:
     return told
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+ON_BOTH = [f for f in FILES if not scenario(f).in_memory_only]
+
+
+@pytest.mark.parametrize("file", ON_BOTH, ids=lambda f: f.stem)
 def test_same_story(loaded: EmbeddedEngine, file: Path) -> None:
     told = scenario(file)
     real = play_on(loaded, told)

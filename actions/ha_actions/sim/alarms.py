@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from ha_actions.model import Event
 from ha_actions.sim.things import uid
 
 LATE_S = 3600.0
@@ -24,9 +25,7 @@ def body(host: str, now: float, how: str = "") -> dict[str, Any]:
     event: dict[str, Any] = {
         "message_id": event_id,
         "event_type": "compute.service.down",
-        "generated": datetime.fromtimestamp(at, timezone.utc)
-        .replace(tzinfo=None)
-        .isoformat(timespec="microseconds"),
+        "generated": _iso(at),
         "traits": [
             ["host", 1, named],
             ["service_id", 1, uid("service", named)],
@@ -37,13 +36,37 @@ def body(host: str, now: float, how: str = "") -> dict[str, Any]:
     }
     if how == "malformed":
         del event["traits"]
+    return _body(event)
+
+
+def fired(event: Event) -> dict[str, Any]:
+    """The notification of an alarm that an event of the bus has set off."""
+    return _body(
+        {
+            "message_id": event.id,
+            "event_type": event.type,
+            "generated": _iso(event.at),
+            "traits": [[n, 1, value] for n, value in event.traits.items()],
+            "raw": {},
+            "message_signature": "",
+        }
+    )
+
+
+def _iso(at: float) -> str:
+    when = datetime.fromtimestamp(at, timezone.utc).replace(tzinfo=None)
+    return when.isoformat(timespec="microseconds")
+
+
+def _body(event: dict[str, Any]) -> dict[str, Any]:
+    id, kind = event["message_id"], event["event_type"]
     return {
         "alarm_name": "ha-host-down",
         "alarm_id": uid("alarm", "ha-host-down"),
         "severity": "critical",
         "previous": "insufficient data",
         "current": "alarm",
-        "reason": f"Event <id={event_id},event_type=compute.service.down> "
+        "reason": f"Event <id={id},event_type={kind}> "
         "hits the query <query=[]>.",
         "reason_data": {"type": "event", "event": event},
     }

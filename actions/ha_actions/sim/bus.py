@@ -24,7 +24,9 @@ class SimBus:
             return
         if self._world.api.get("bus") == "down":
             raise Transient("bus", "The message broker does not answer.")
-        self._world.events += events
+        for event in events:
+            self._world.events.append(event)
+            self._world.listener(event)
         types = Counter(event.type for event in events)
         said = ", ".join(
             kind if n == 1 else f"{kind} x {n}" for kind, n in types.items()

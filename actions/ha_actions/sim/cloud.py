@@ -72,6 +72,7 @@ class SimCloud:
                     aggregates=tuple(groups.get(h.name, ())),
                 )
                 for h in self.world.hosts.values()
+                if h.listed
             ]
 
     def aggregates(self) -> list[Aggregate]:

@@ -53,6 +53,31 @@ def hang(stage: Stage, words: tuple[str, ...]) -> None:
     stage.world.set(host_of(stage, words[0]), kernel="hang")
 
 
+def watch(stage: Stage, words: tuple[str, ...]) -> None:
+    one = stage.watches[words[0]]
+    if words[1] == "restart":
+        one.restart()
+    elif words[1] == "clock":
+        one.skew = float(words[2]) if len(words) > 2 else 0.0
+    else:
+        one.reach = words[1]
+
+
+def aodh(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.api["aodh"] = "up" if words[0] == "back" else "down"
+
+
+def force_down(stage: Stage, words: tuple[str, ...]) -> None:
+    host = host_of(stage, words[0])
+    host.forced_down, host.put_at = True, stage.world.clock.now()
+
+
+def cancel(stage: Stage, words: tuple[str, ...]) -> None:
+    entry = Record(stage.ledger, stage.world.clock).opened(words[0])
+    if entry is not None:
+        stage.cancel(entry.execution)
+
+
 def lift(stage: Stage, words: tuple[str, ...]) -> None:
     stage.world.lift(host_of(stage, words[0]))
 

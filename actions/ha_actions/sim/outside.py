@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
 from ha_actions.outside import Outside
-from ha_actions.ports import Cloud, Fence, Journal, Ledger, Witness
+from ha_actions.ports import (
+    Clock,
+    Cloud,
+    Fence,
+    Journal,
+    Ledger,
+    Network,
+    Witness,
+)
 from ha_actions.settings import Policy
 from ha_actions.sim.bus import SimBus
 from ha_actions.sim.cloud import SimCloud
@@ -31,13 +39,6 @@ def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
     def devices(host: str) -> list[Fence]:
         return fences.get(host, [])
 
-    def witnesses(policy: Policy, cloud: Cloud) -> Mapping[str, Witness]:
-        return {
-            name: cls(policy, cloud, network, devices, world.clock)
-            for name, cls in _witness_classes().items()
-            if name in policy.witnesses.ask
-        }
-
     return Outside(
         operator_projects=frozenset({OPERATOR}),
         clock=world.clock,
@@ -46,10 +47,28 @@ def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
         journal=journal,
         cloud=lambda request_id: SimCloud(world, request_id),
         fences=devices,
-        witnesses=witnesses,
+        witnesses=functools.partial(
+            witnesses_in, world, network, devices, world.clock
+        ),
         namespace=NAMESPACE,
         bus=SimBus(world, journal),
     )
+
+
+def witnesses_in(
+    world: World,
+    network: Network,
+    devices: Callable[[str], Sequence[Fence]],
+    clock: Clock,
+    policy: Policy,
+    cloud: Cloud,
+) -> Mapping[str, Witness]:
+    """The real witnesses, over the world's ports."""
+    return {
+        name: cls(policy, cloud, network, devices, clock)
+        for name, cls in _witness_classes().items()
+        if name in policy.witnesses.ask
+    }
 
 
 @functools.cache

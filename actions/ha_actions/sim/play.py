@@ -24,6 +24,8 @@ from ha_actions.sim.outside import OPERATOR, outside
 from ha_actions.sim.played import Played, collect
 from ha_actions.sim.scenario import Scenario
 from ha_actions.sim.verbs import Stage, await_moments, perform
+from ha_actions.sim.watches import begin as begin_watches
+from ha_actions.sim.watches import is_watch, raise_errors
 from ha_actions.sim.world import World
 
 SETTLE_S = 60.0
@@ -89,17 +91,20 @@ def play(
     ) -> str:
         return engine.start(workflow, inputs, id, project).id
 
-    stage = Stage(world, journal, ledger, start)
+    stage = Stage(world, journal, ledger, start, engine.cancel)
     prepare(stage, scenario)
     if injection is not None:
         _inject(stage, clock, injection)
-    use(outside(world, journal, ledger))
+    ports = outside(world, journal, ledger)
+    use(ports)
+    begin_watches(stage, scenario.world.watch, clock, ports)
     try:
         _script(scenario, stage, clock)
-        _run_out(clock, engine, injection)
+        _run_out(stage, clock, engine, injection)
         if injection is not None or scenario.crashes:
             _reconcile(stage, clock, engine, injection)
         clock.sleep(SETTLE_S)
+        raise_errors(stage)
         return finish(scenario, stage, foreign)
     finally:
         clock.close()
@@ -190,10 +195,13 @@ def _script(scenario: Scenario, stage: Stage, clock: TurnClock) -> None:
 
 
 def _run_out(
-    clock: TurnClock, engine: Interpreter, injection: Injection | None
+    stage: Stage,
+    clock: TurnClock,
+    engine: Interpreter,
+    injection: Injection | None,
 ) -> None:
-    """Until every execution, and every zombie, has ended."""
-    while alive := clock.alive():
+    """Until every execution, and every zombie, has ended; watches go on."""
+    while alive := [h for h in clock.alive() if not is_watch(stage, h)]:
         for handle in alive:
             clock.wait(handle)
             if not handle.ended:
@@ -216,7 +224,7 @@ def _reconcile(
             return
         clock.sleep(RECONCILE_S)
         stage.start("reconcile", {}, stage.fresh_id(), OPERATOR)
-        _run_out(clock, engine, injection)
+        _run_out(stage, clock, engine, injection)
 
 
 def world_of(scenario: Scenario) -> World:

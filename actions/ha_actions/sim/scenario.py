@@ -127,6 +127,20 @@ class VolumeSpec:
 
 
 @dataclass(frozen=True)
+class WatchSpec:
+    """The watches over the cloud, and what is between them and Mistral."""
+
+    watches: int = field(default=0, metadata={"low": 0, "high": 9})
+    aodh: bool = True
+    """Whether an alarm on ``compute.service.down`` starts the workflow."""
+    bus: bool = True
+    beats: bool = False
+    """Whether every host keeps a beat."""
+    timing: dict[str, float] = field(default_factory=dict)
+    """Keys of ``ha-watch``'s ``timing``."""
+
+
+@dataclass(frozen=True)
 class WorldSpec:
     """Everything there is when the script begins."""
 
@@ -136,6 +150,7 @@ class WorldSpec:
     groups: dict[str, ServerGroupSpec] = field(default_factory=dict)
     aggregates: dict[str, AggregateSpec] = field(default_factory=dict)
     volumes: dict[str, VolumeSpec] = field(default_factory=dict)
+    watch: WatchSpec = field(default_factory=WatchSpec)
 
 
 @dataclass(frozen=True)
@@ -180,6 +195,12 @@ class Scenario:
     armed: bool = True
     engine_only: str = ""
     lasts: float = 0.0
+
+    @property
+    def in_memory_only(self) -> str:
+        """Why the real engine cannot play it; empty: it can."""
+        many = self.world.watch.watches
+        return "its watches need a clock of turns" if many else ""
 
     @property
     def crashes(self) -> bool:
@@ -230,6 +251,7 @@ def load(text: str, policy_text: str, name: str = "scenario") -> Scenario:
         guests=tuple(world.guests),
         balancers=tuple({p.lb or n: 0 for n, p in world.pools.items()}),
         volumes=tuple(world.volumes),
+        watches=tuple(f"w{n + 1}" for n in range(world.watch.watches)),
     )
     script = tuple(
         parse(line.at, line.after, line.do, names, f"{name}: script[{i}]")

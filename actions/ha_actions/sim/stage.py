@@ -46,7 +46,11 @@ class Stage:
     ledger: Ledger
     start: Callable[[str, dict[str, Any], str, str], str]
     """(workflow, inputs, execution id, project) -> id."""
+    cancel: Callable[[str], None] = lambda execution: None
+    """Somebody cancels an execution."""
     crashes: list[Crash] = field(default_factory=list)
+    watches: dict[str, Any] = field(default_factory=dict)
+    """Name -> the :class:`~ha_actions.sim.watches.SimWatch` on the stage."""
     double: bool = False
     """Deliver every alarm twice."""
     counter: int = 0

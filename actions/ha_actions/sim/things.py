@@ -59,6 +59,8 @@ class SimHost:
     network: bool = True
     storage: bool = True
     broker: bool = True
+    listed: bool = True
+    """Whether Nova's answer has it: its cell's database answers."""
     compute: bool = True
     """Whether the nova-compute process runs."""
     moods: dict[str, str] = field(default_factory=dict)
@@ -84,6 +86,8 @@ class SimHost:
     put_at: float = 0.0
     beats: bool = True
     beats_since: float = 0.0
+    beat_ended_at: float = 0.0
+    """Since when its ``ha-beat`` is silent, if it has one; 0.0: it beats."""
     last_beat: float = 0.0
 
     @property
@@ -93,6 +97,17 @@ class SimHost:
             self.power
             and self.network
             and self.kernel not in ("boot", "panic")
+        )
+
+    @property
+    def keeps_beat(self) -> bool:
+        """Whether an ``ha-beat`` on it could beat: it looks at the storage
+        first."""
+        return (
+            self.power
+            and self.kernel == "ok"
+            and self.network
+            and self.storage
         )
 
     @property

@@ -53,6 +53,8 @@ MOMENTS = (
     "step",
     "check",
     "told",
+    "event",
+    "watch",
     "cut",
     "restore",
     "mark_down",
@@ -70,8 +72,9 @@ MOMENTS = (
 )
 """What a line can come `after`: kinds of the trace, and changes asked for."""
 
+WATCH_MOODS = ("cut", "deaf", "joined", "restart", "clock")
 MOODS = ("ok", "dead", "lies", "slow", "refuses", "revives", "stranger")
-SERVICES = ("nova", "neutron", "cinder", "octavia")
+SERVICES = ("nova", "neutron", "cinder", "octavia", "bus")
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Names:
     guests: Sequence[str]
     balancers: Sequence[str]
     volumes: Sequence[str] = ()
+    watches: Sequence[str] = ()
 
 
 def parse(at: float, after: str, line: str, names: Names, where: str) -> Act:
@@ -165,6 +169,7 @@ def _fit(verb: Verb, given: list[str], names: Names, where: str) -> None:
         "GUEST": ("guest", names.guests),
         "LB": ("load balancer", names.balancers),
         "STEP": ("step", STEPS),
+        "WATCH": ("watch", names.watches),
     }
     for i, kind in enumerate(verb.words):
         bare = kind.removesuffix("?")
@@ -236,6 +241,11 @@ VERBS: Mapping[str, Verb] = {
     "return": Verb(
         ("HOST", "enable|because|rebooted?", "because?"), deeds.let_return
     ),
+    "watch": Verb(("WATCH", "|".join(WATCH_MOODS), "SECONDS?"), deeds.watch),
+    "aodh": Verb(("lost|back",), deeds.aodh),
+    "cell": Verb(("HOST", "lost|back"), deeds.switch("listed", "back")),
+    "cancel": Verb(("HOST",), deeds.cancel),
+    "force-down": Verb(("HOST",), deeds.force_down),
     "operator": Verb(("|".join(deeds.OPERATOR), "WHO?", "N?"), deeds.operator),
     "spawn-fails": Verb(("GUEST", "N"), deeds.spawn_fails),
     "no-valid-host": Verb(("GUEST|on|off", "off?"), deeds.no_valid_host),

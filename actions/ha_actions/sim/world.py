@@ -81,6 +81,8 @@ class World:
         """What waits for the first time that something happens."""
         self.events: list[Event] = []
         """All that was published on the bus, in order."""
+        self.listener: Callable[[Event], None] = lambda event: None
+        """Who hears each of them."""
         self.corruption: list[str] = []
         self.wrecks: list[str] = []
         self.early: list[str] = []
@@ -235,6 +237,10 @@ class World:
     def refresh(self, host: SimHost) -> None:
         """See whether its nova-compute came or went, and what follows."""
         works, now = host.works, self.clock.now()
+        if host.keeps_beat:
+            host.beat_ended_at = 0.0
+        else:
+            host.beat_ended_at = host.beat_ended_at or now
         if host.beats and not works:
             host.last_beat = self.last_beat(host)
             host.beats = False

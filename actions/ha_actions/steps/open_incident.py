@@ -112,6 +112,7 @@ class OpenIncident(HaAction):
             reason=news.reason or self.reason,
             dry_run=bool(self.dry_run),
             event_at=news.event_at,
+            key=news.key,
         )
         taken = run.record.take(Opened(incident, run.execution))
         if taken.incident.id != incident.id:
@@ -261,6 +262,12 @@ def _not_ours(run: Run, news: Summons, hosts: list[Host]) -> Dismissal | None:
             reason=f"Nova has no compute service on host {news.host!r}{hint}",
             host=news.host,
         )
+    if _lived_since(host, news):
+        return Dismissal(
+            code="stale",
+            reason=f"host {news.host} has sent a heartbeat since its event",
+            host=news.host,
+        )
     brake = run.record.maintenance().get(news.host)
     if brake is not None:
         return Dismissal(
@@ -280,3 +287,13 @@ def _not_ours(run: Run, news: Summons, hosts: list[Host]) -> Dismissal | None:
             host=news.host,
         )
     return None
+
+
+def _lived_since(host: Host, news: Summons) -> bool:
+    """Whether its heartbeat has moved since it was taken for dead.
+
+    Both times are Nova's own. A PUT moves it too, but does not make Nova
+    show the service as up.
+    """
+    moved = host.updated_at > news.last_seen + 0.001
+    return bool(news.last_seen) and host.up and moved
