@@ -14,6 +14,7 @@ ACTIONS = [
     "evacuate_servers",
     "recreate_servers",
     "update_members",
+    "fail_over_balancers",
     "retire_servers",
     "await_ready",
     "record_failure",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ha_actions import cloud_values as values
+from ha_actions.cloud_balancers import Balancers
 from ha_actions.cloud_copy import Copier
 from ha_actions.cloud_errors import check_nova
 from ha_actions.cloud_http import Api, Count
@@ -16,6 +17,7 @@ from ha_actions.cloud_pools import Pools
 from ha_actions.cloud_servers import Servers, chunks, together
 from ha_actions.model import (
     Aggregate,
+    Amphora,
     Claim,
     Guest,
     Host,
@@ -50,6 +52,7 @@ class OpenStackCloud:
         self._api = Api(conn, clock, count)
         self._clock = clock
         self._pools = Pools(self._api, clock)
+        self._balancers = Balancers(self._api)
         self._copier = Copier(self._api)
         self._servers = Servers(self._api, clock)
 
@@ -223,6 +226,18 @@ class OpenStackCloud:
     ) -> None:
         """New members of one load balancer: one batch for each pool."""
         self._pools.add(lb, new, claim)
+
+    def amphorae(self) -> list[Amphora]:
+        """Every amphora; empty where there is no Octavia."""
+        return self._balancers.amphorae()
+
+    def balancer_states(self, ids: Iterable[str]) -> dict[str, str]:
+        """Load balancer id -> provisioning_status: one call."""
+        return self._balancers.states(ids)
+
+    def fail_over(self, lb: str, claim: Claim) -> None:
+        """PUT one failover, once."""
+        self._balancers.fail_over(lb, claim)
 
     def remove_member(self, member: Member, claim: Claim) -> None:
         """Remove a member; no error if it is gone."""

@@ -211,6 +211,18 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amphora:
+    """A server that Octavia runs for one of its load balancers."""
+
+    id: str
+    compute: str
+    """Its server's id; Octavia, not a name, says whose it is."""
+    lb: str
+    """Id of the load balancer; empty for a spare one."""
+    status: str = "ALLOCATED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One evacuation record of Nova's, the truth about a POST."""
 
@@ -364,6 +376,8 @@ class Planned:
     guest: Guest
     choice: Choice
     members: tuple[Member, ...] = ()
+    balancer: str = ""
+    """Of an amphora: the load balancer that it serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

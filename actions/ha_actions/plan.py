@@ -111,7 +111,7 @@ def make_plan(
     left: list[LeftAlone] = []
     chosen: list[_Chosen] = []
     for planned in sorted(guests, key=order.key):
-        prospect = prospects(planned.guest, planned.choice)
+        prospect = prospects(planned.guest, planned.choice, planned.balancer)
         steps = _steps(planned, prospect, policy)
         if not steps:
             left.append(_left(planned, prospect))
@@ -133,6 +133,8 @@ def make_plan(
 
 
 def _steps(planned: Planned, prospect: Prospect, policy: Policy) -> list[str]:
+    if prospect.steps:
+        return list(prospect.steps)
     if prospect.method is None:
         return []
     steps = policy.methods.get(prospect.method.value, [])

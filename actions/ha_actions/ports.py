@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from ha_actions.model import (
     Aggregate,
+    Amphora,
     Claim,
     Event,
     Evidence,
@@ -129,6 +130,13 @@ class Cloud(Protocol):
     def members(self) -> list[Member]:
         """Every member of every pool; empty where there is no Octavia."""
 
+    def amphorae(self) -> list[Amphora]:
+        """Every amphora of Octavia's; empty where there is no Octavia."""
+
+    def balancer_states(self, ids: Iterable[str]) -> dict[str, str]:
+        """Load balancer id -> Octavia's provisioning_status; a deleted one
+        is missing."""
+
     def volume_states(self, ids: Iterable[str]) -> dict[str, str]:
         """Volume id -> Cinder's status; empty where there is no Cinder."""
 
@@ -193,6 +201,12 @@ class Cloud(Protocol):
         What a pool has at the same address and port already stays as it is.
         Waits and fails as ``set_weights`` does.
         :raises Failed: ``quota``.
+        """
+
+    def fail_over(self, lb: str, claim: Claim) -> None:
+        """Ask Octavia once to give the load balancer new amphorae.
+
+        :raises Failed: ``conflict``, while another change of it runs.
         """
 
     def remove_member(self, member: Member, claim: Claim) -> None:

@@ -64,6 +64,8 @@ class Prospect:
     was suspended and its memory is gone."""
     loses: str = ""
     """What is lost on the way; empty for nothing that the pack knows of."""
+    steps: tuple[str, ...] = ()
+    """What is done instead of a method of the policy."""
 
 
 CODES: dict[str, str] = {
@@ -71,6 +73,7 @@ CODES: dict[str, str] = {
     "evacuated_stopped": "the same; it was off and stays off",
     "evacuated_reset": "the same, after its paused, suspended or rescued "
     "state was reset",
+    "failed_over": "an amphora: Octavia is asked to replace it",
     "recreated": "cattle: a new server with a new id; local data lost",
     "left_ignored": "its protection is ignore",
     "left_custom": "its protection is custom: its owner's workflow acts",
@@ -105,8 +108,21 @@ the guest runs somewhere else, and a person must look."""
 _Told: TypeAlias = "Prospect | None"
 
 
-def prospects(guest: Guest, choice: Choice) -> Prospect:
-    """What would happen to a guest if its host died now. Pure and total."""
+def prospects(guest: Guest, choice: Choice, balancer: str = "") -> Prospect:
+    """What would happen to a guest if its host died now. Pure and total.
+
+    :param balancer: id of the load balancer whose amphora it is, if Octavia
+        says so. Octavia's word counts, whatever its name or tags say.
+    """
+    if balancer:
+        return Prospect(
+            code="failed_over",
+            sentence="an amphora, never evacuated: once the host is proved "
+            f"dead, Octavia is asked to fail load balancer {balancer} over.",
+            comes_back=True,
+            wanted=True,
+            steps=("ha.fail_over_balancers",),
+        )
     return (
         _left(guest, choice)
         or _unsure(guest, choice)

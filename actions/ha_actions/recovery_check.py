@@ -27,6 +27,7 @@ def check_guest(
     hosts_up: Collection[str],
     volumes: Mapping[str, str],
     members: Sequence[Member] | None,
+    balancer: str = "",
 ) -> list[Finding]:
     """What is really back. A deleted guest has no finding: its owner chose.
 
@@ -34,6 +35,7 @@ def check_guest(
     :param copy: of cattle: the server in its place.
     :param volumes: volume id -> Cinder's word, where there is a Cinder.
     :param members: of every pool; None: Octavia does not answer.
+    :param balancer: of an amphora: its load balancer's state.
     """
     found: list[Finding] = []
 
@@ -48,6 +50,10 @@ def check_guest(
             )
         )
 
+    if planned.balancer:
+        good = balancer in ("", "ACTIVE")  # empty: its owner deleted it
+        add("load balancer", good, balancer or "deleted")
+        return found
     cattle = planned.choice.protection is Protection.CATTLE
     there = copy if cattle else now
     if there is None:

@@ -112,6 +112,7 @@ def add_guest(
         running_since=world.clock.start - AGE_S,
         vtpm=told.vtpm,
         cannot_copy=told.cannot_copy,
+        amphora_of=uid("lb", told.amphora_of) if told.amphora_of else "",
         lands_on=told.lands_on,
     )
     if told.vtpm:

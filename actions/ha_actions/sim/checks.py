@@ -103,6 +103,13 @@ def _rescue_cuts(e: Evidence) -> list[Change]:
     ]
 
 
+def _service_vms(e: Evidence) -> Iterable[str]:
+    amphorae = {g.name for g in e.world.everybody() if g.amphora_of}
+    for c in e.world.changes:
+        if c.name in TOUCHING and c.subject in amphorae:
+            yield f"{c.subject} is Octavia's, and got {c.name}"
+
+
 def _fences(e: Evidence) -> Iterable[str]:
     first: dict[str, float] = {}
     for c in _rescue_cuts(e):
@@ -213,6 +220,7 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "no evacuation without proof": _proof_first,
     "never two running copies": _one_copy,
     "ignored guests untouched": _ignored,
+    "amphorae left to Octavia": _service_vms,
     "fences within the limits": _fences,
     "no cut against a veto": _veto,
     "every incident ends": _ended,

@@ -20,6 +20,7 @@ from ha_actions.model import (
     Member,
     Migration,
 )
+from ha_actions.sim.balancers import SimBalancers
 from ha_actions.sim.nova import Nova
 from ha_actions.sim.things import SimBalancer, SimGuest, SimPool, uid
 from ha_actions.sim.world import SLOW_S, World
@@ -41,7 +42,7 @@ RECREATE_CALLS = 2  # the old server's user data, then the POST
 WEIGHTS_EXTRA_CALLS = 1  # provisioning_status, to tell ERROR from a lock
 
 
-class SimCloud:
+class SimCloud(SimBalancers):
     """One incident's cloud; ``request_id`` goes with its calls."""
 
     def __init__(self, world: World, request_id: str = "") -> None:

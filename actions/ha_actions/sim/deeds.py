@@ -13,6 +13,7 @@ from ha_actions.confirm_dead import Look, confirm
 from ha_actions.errors import BadInput
 from ha_actions.incidents import Record
 from ha_actions.sim import alarms
+from ha_actions.sim.balancers import fail_over
 from ha_actions.sim.nova import Nova
 from ha_actions.sim.stage import Crash, Stage
 from ha_actions.sim.things import SimHost
@@ -238,6 +239,10 @@ def lb(stage: Stage, words: tuple[str, ...]) -> None:
         if words[1] == "immutable":
             lasts = float(words[2]) if len(words) > 2 else 30.0
             balancer.immutable_until = stage.world.clock.now() + lasts
+        elif words[1] == "failover":
+            fail_over(stage.world, Nova(stage.world), balancer)
+        elif words[1] == "fails":
+            balancer.fails = int(float(words[2])) if len(words) > 2 else 1
 
 
 def boot(stage: Stage, words: tuple[str, ...]) -> None:

@@ -89,6 +89,8 @@ class GuestSpec:
     answers: bool = True
     ready_s: float = 5.0
     cannot_copy: str = ""
+    amphora_of: str = ""
+    """The load balancer (or pool) whose amphora it is."""
     lands_on: str = ""
     count: int = field(default=1, metadata={"low": 1, "high": 1000})
     """So many alike, named NAME-1, NAME-2, ..."""
@@ -354,6 +356,13 @@ def _check(world: WorldSpec, name: str) -> None:
             )
         if spec.lands_on:
             _known(f"{here}: lands_on", spec.lands_on, world.hosts, "host")
+        if spec.amphora_of:
+            _known(
+                f"{here}: amphora_of",
+                spec.amphora_of,
+                {p.lb or n for n, p in world.pools.items()},
+                "load balancer",
+            )
         for pool in spec.member_of:
             _known(f"{here}: member_of", pool, world.pools, "pool")
     for aggregate, group in world.aggregates.items():

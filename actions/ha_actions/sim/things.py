@@ -154,6 +154,8 @@ class SimGuest:
     running_since: float = 0.0
     vtpm: bool = False
     cannot_copy: str = ""
+    amphora_of: str = ""
+    """Id of the load balancer that it serves."""
     lands_on: str = ""
     spawn_fails: int = 0
     """How many of its next spawns fail on the destination."""
@@ -221,6 +223,9 @@ class SimBalancer:
     name: str
     immutable_until: float = 0.0
     error: bool = False
+    failing_over: bool = False
+    fails: int = 0
+    """How many of its next failovers end in ERROR."""
 
 
 @dataclass(eq=False)

@@ -27,6 +27,7 @@ STEPS = (
     "evacuate_servers",
     "recreate_servers",
     "update_members",
+    "fail_over_balancers",
     "retire_servers",
     "await_ready",
     "record_failure",
@@ -65,6 +66,7 @@ MOMENTS = (
     "delete",
     "set_weights",
     "add_members",
+    "fail_over",
     "remove_member",
     "return",
     "lift_down",
@@ -252,7 +254,7 @@ VERBS: Mapping[str, Verb] = {
     "no-answer": Verb(
         ("evacuate|recreate", "GUEST", "undone?"), deeds.no_answer
     ),
-    "lb": Verb(("LB", "immutable|error|ok", "N?"), deeds.lb),
+    "lb": Verb(("LB", "immutable|error|ok|fails|failover", "N?"), deeds.lb),
     "boot": Verb(("GUEST", "on", "HOST"), deeds.boot),
     "evacuate": Verb(("GUEST",), deeds.evacuate),
     "service": Verb(("GUEST", "answers|silent"), deeds.service),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction, requirements
-from ha_actions.errors import Transient
+from ha_actions.errors import Refused, Transient
 from ha_actions.membership import members_of
 from ha_actions.model import (
     Evidence,
@@ -107,6 +107,7 @@ def _guests(
         if id not in again
     }
     members = _members(run, incident) if found or earlier else []
+    balancers = _balancers(run, incident) if found else {}
     for id, p in earlier.items():
         if not p.members:  # Octavia may not have answered then
             mine = tuple(members_of(p.guest, members))
@@ -115,6 +116,7 @@ def _guests(
     for g in found:
         if g.id not in earlier:
             new = _planned(g, policy, aggregates, members)
+            new = replace(new, balancer=balancers.get(g.id, ""))
             for warning in new.choice.warnings:
                 run.journal.note("policy", g.name, warning)
             planned.append(new)
@@ -143,17 +145,42 @@ def _members(run: Run, incident: Incident) -> list[Member]:
     try:
         members = run.patiently(cloud.members, for_s=20)
     except Transient as error:
-        run.refuse(
-            incident,
-            Refusal(
-                code=MEMBERS_UNKNOWN,
-                reason="Octavia does not answer, so pools are not looked "
-                "after; resume the incident when it does "
-                f"({error.message})",
-            ),
-        )
+        _pools_unknown(run, incident, error)
         return list(weights.values())
     return [weights.get(m.id, m) for m in members]
+
+
+def _balancers(run: Run, incident: Incident) -> dict[str, str]:
+    """Server id -> the load balancer whose amphora it is.
+
+    Without an answer its policy's rule leaves it alone, as ever, and the
+    incident is held for Octavia's silence.
+    """
+    held = run.record.part(incident.id, "refusal", Refusal)
+    if held is not None and held.code == MEMBERS_UNKNOWN:
+        return {}  # it was asked just now, and is asked again when it answers
+    cloud = run.cloud(incident)
+    try:
+        found = run.patiently(cloud.amphorae, for_s=20)
+    except Transient as error:
+        _pools_unknown(run, incident, error)
+        return {}
+    except Refused as error:  # a user who may not see amphorae
+        run.journal.note("policy", incident.host, error.message)
+        return {}
+    return {a.compute: a.lb for a in found if a.compute and a.lb}
+
+
+def _pools_unknown(run: Run, incident: Incident, error: Transient) -> None:
+    run.refuse(
+        incident,
+        Refusal(
+            code=MEMBERS_UNKNOWN,
+            reason="Octavia does not answer, so pools are not looked "
+            "after; resume the incident when it does "
+            f"({error.message})",
+        ),
+    )
 
 
 def _planned(

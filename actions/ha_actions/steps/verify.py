@@ -151,6 +151,7 @@ def _look(
             members = run.patiently(cloud.members)
         except Transient:
             members = None
+    balancers = _balancers(run, incident, planned)
     return [
         finding
         for id, p in planned.items()
@@ -162,5 +163,20 @@ def _look(
             hosts_up=up,
             volumes=states,
             members=members,
+            balancer=balancers.get(p.balancer, ""),
         )
     ]
+
+
+def _balancers(
+    run: Run, incident: Incident, planned: dict[str, Planned]
+) -> dict[str, str]:
+    """State of each load balancer that had an amphora on the host."""
+    lbs = {p.balancer for p in planned.values() if p.balancer}
+    cloud = run.cloud(incident)
+    if not lbs:
+        return {}
+    try:
+        return run.patiently(lambda: cloud.balancer_states(lbs))
+    except Transient:
+        return dict.fromkeys(lbs, "not known: Octavia does not answer")
