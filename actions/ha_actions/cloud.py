@@ -128,6 +128,10 @@ class OpenStackCloud:
         """Evacuation records from a host, newest last: one call."""
         return self._servers.evacuations(source)
 
+    def moves(self, host: str) -> list[Migration]:
+        """Open moves from or to a host, newest last: one call."""
+        return self._servers.moves(host)
+
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has recorded an evacuate action since then.
 

@@ -167,6 +167,15 @@ class Servers:
             self._note_place(one.guest, one.source, one.dest)
         return sorted(made, key=lambda one: (one.created_at, int(one.id)))
 
+    def moves(self, host: str) -> list[Migration]:
+        """Open moves from or to a host that are not evacuations: one call."""
+        found = self._nova_list("/os-migrations", "migrations", {"host": host})
+        made = [values.migration(body) for body in found]
+        return sorted(
+            (m for m in made if m.kind != "evacuation" and m.in_flight),
+            key=lambda one: (one.created_at, int(one.id)),
+        )
+
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has recorded an evacuate action since then."""
         found = self._api.get(

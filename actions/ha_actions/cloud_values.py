@@ -150,6 +150,7 @@ def migration(body: Body) -> Migration:
         dest=body.get("dest_compute") or "",
         status=body.get("status") or "",
         created_at=moment(body.get("created_at")),
+        kind=body.get("migration_type") or "",
     )
 
 

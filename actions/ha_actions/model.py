@@ -224,7 +224,7 @@ class Amphora:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One evacuation record of Nova's, the truth about a POST."""
+    """One record of Nova's; of an evacuation, the truth about a POST."""
 
     id: str
     guest: str
@@ -232,6 +232,8 @@ class Migration:
     dest: str = ""
     status: str = "accepted"
     created_at: float = 0.0
+    kind: str = "evacuation"
+    """Or ``live-migration``, ``migration`` (cold), ``resize``."""
 
     @property
     def in_flight(self) -> bool:
@@ -240,7 +242,15 @@ class Migration:
 
 
 TERMINAL_MIGRATIONS = frozenset(
-    {"done", "completed", "failed", "error", "cancelled", "reverted"}
+    {
+        "done",
+        "completed",
+        "failed",
+        "error",
+        "cancelled",
+        "reverted",
+        "confirmed",
+    }
 )
 
 
@@ -376,6 +386,8 @@ class Planned:
     guest: Guest
     choice: Choice
     members: tuple[Member, ...] = ()
+    move: Migration | None = None
+    """Nova was moving it when its host died."""
     balancer: str = ""
     """Of an amphora: the load balancer that it serves."""
 

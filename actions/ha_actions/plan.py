@@ -111,7 +111,9 @@ def make_plan(
     left: list[LeftAlone] = []
     chosen: list[_Chosen] = []
     for planned in sorted(guests, key=order.key):
-        prospect = prospects(planned.guest, planned.choice, planned.balancer)
+        prospect = prospects(
+            planned.guest, planned.choice, planned.balancer, planned.move
+        )
         steps = _steps(planned, prospect, policy)
         if not steps:
             left.append(_left(planned, prospect))

@@ -114,6 +114,9 @@ class Cloud(Protocol):
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last."""
 
+    def moves(self, host: str) -> list[Migration]:
+        """Open live migrations, cold ones and resizes from or to a host."""
+
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has an evacuate action of the guest since then."""
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ha_actions.model import Choice, Guest, Protection, Requires
+from ha_actions.model import Choice, Guest, Migration, Protection, Requires
+from ha_actions.moving import in_the_way
 
 MOVING = frozenset(
     {
@@ -108,11 +109,17 @@ the guest runs somewhere else, and a person must look."""
 _Told: TypeAlias = "Prospect | None"
 
 
-def prospects(guest: Guest, choice: Choice, balancer: str = "") -> Prospect:
+def prospects(
+    guest: Guest,
+    choice: Choice,
+    balancer: str = "",
+    move: Migration | None = None,
+) -> Prospect:
     """What would happen to a guest if its host died now. Pure and total.
 
     :param balancer: id of the load balancer whose amphora it is, if Octavia
         says so. Octavia's word counts, whatever its name or tags say.
+    :param move: Nova's record of the move that its task state speaks of.
     """
     if balancer:
         return Prospect(
@@ -125,7 +132,7 @@ def prospects(guest: Guest, choice: Choice, balancer: str = "") -> Prospect:
         )
     return (
         _left(guest, choice)
-        or _unsure(guest, choice)
+        or _unsure(guest, move)
         or (
             _cattle(guest, choice)
             if choice.protection is Protection.CATTLE
@@ -160,7 +167,7 @@ def _left(guest: Guest, choice: Choice) -> _Told:
     return None
 
 
-def _unsure(guest: Guest, choice: Choice) -> _Told:
+def _unsure(guest: Guest, move: Migration | None) -> _Told:
     """Guests of which nobody knows enough, pets and cattle alike."""
     if not guest.launched or guest.vm_state == "building":
         return _refuse(
@@ -169,11 +176,9 @@ def _unsure(guest: Guest, choice: Choice) -> _Told:
             "back; delete it and create it again",
         )
     if guest.task_state in MOVING:
-        return _refuse(
-            "refused_busy",
-            f"it was in the middle of {guest.task_state} and may be on "
-            "another host; look at its migration record, then decide",
-        )
+        why = in_the_way(guest, move)
+        if why:
+            return _refuse("refused_busy", why)
     if guest.vm_state == "shelved":
         return _refuse(
             "refused_shelved",

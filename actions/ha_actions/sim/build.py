@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ha_actions.model import Aggregate, Group, Member, Port
+from ha_actions.model import Aggregate, Group, Member, Migration, Port
 from ha_actions.sim.clock import FreeClock, TurnClock
 from ha_actions.sim.scenario import (
+    MOVES,
     SHARED,
     STATES,
     GuestSpec,
@@ -133,7 +134,31 @@ def add_guest(
         if guest.power == "shutdown":
             state = STOPPED
         world.host(told.on).domains[guest_id] = state
+    if told.moving:
+        _move(world, guest, told)
     return guest
+
+
+def _move(world: World, guest: SimGuest, told: GuestSpec) -> None:
+    """A move that its host's death cuts short, and where it really runs."""
+    kind, other, status = told.moving.split()
+    guest.task_state = told.task_state or MOVES[kind]
+    ends = (other, told.on) if kind == "arrived" else (told.on, other)
+    record = Migration(
+        id=uid("move", guest.name),
+        guest=guest.id,
+        source=ends[0],
+        dest=ends[1],
+        status=status,
+        created_at=world.clock.start,
+        kind="resize" if kind == "arrived" else kind,
+    )
+    world.moves.append(record)
+    if status in ("running", "post-migrating") and kind == "live-migration":
+        world.host(told.on).domains.pop(guest.id)
+        world.host(other).domains[guest.id] = RUNNING
+    elif status not in ("accepted", "pre-migrating", "queued", "preparing"):
+        world.host(told.on).domains[guest.id] = STOPPED
 
 
 def _aggregates(world: World, spec: WorldSpec) -> None:

@@ -121,6 +121,11 @@ class SimCloud(SimBalancers):
                 m.value() for m in self.world.migrations if m.source == source
             ]
 
+    def moves(self, host: str) -> list[Migration]:
+        """Open moves from or to a host that are not evacuations."""
+        self._call("nova", "moves", 1)
+        return [m for m in self.world.moves if host in (m.source, m.dest)]
+
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has an evacuate action of the guest since then."""
         self._call("nova", "evacuation_asked", 1)

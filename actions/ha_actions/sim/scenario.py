@@ -34,6 +34,15 @@ STATES = {
 }
 """Nova's status, as people know it -> vm_state."""
 
+MOVES = {
+    "live-migration": "migrating",
+    "migration": "resize_migrating",
+    "resize": "resize_migrating",
+    "arrived": "resize_finish",
+}
+"""Kind of move -> the task that Nova shows; ``arrived``: a resize whose
+destination is the guest's host already."""
+
 SHARED = "shared-store"
 """The aggregate of every host that is not ``local_store``."""
 NETWORK, PORT = "tenant", 22
@@ -71,6 +80,8 @@ class GuestSpec:
     metadata: dict[str, str] = field(default_factory=dict)
     state: str = "ACTIVE"
     task_state: str = ""
+    moving: str = ""
+    """``KIND HOST STATUS``: Nova's record of its move from ``on`` to there."""
     power: str = ""
     boot: str = "image"
     volumes: list[str] = field(default_factory=list)
@@ -356,6 +367,16 @@ def _check(world: WorldSpec, name: str) -> None:
             )
         if spec.lands_on:
             _known(f"{here}: lands_on", spec.lands_on, world.hosts, "host")
+        if spec.moving:
+            words = spec.moving.split()
+            if len(words) != 3:
+                raise BadInput(
+                    "malformed",
+                    f"{here}: moving is KIND HOST STATUS, such as "
+                    f"'resize c2 migrating', not {spec.moving!r}.",
+                )
+            _known(f"{here}: moving", words[0], MOVES, "kind of move")
+            _known(f"{here}: moving", words[1], world.hosts, "host")
         if spec.amphora_of:
             _known(
                 f"{here}: amphora_of",

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ha_actions.errors import Failed
-from ha_actions.model import Aggregate, Event
+from ha_actions.model import Aggregate, Event, Migration
 from ha_actions.sim.clock import FreeClock, TurnClock
 from ha_actions.sim.things import (
     PAUSED,
@@ -63,6 +63,9 @@ class World:
         self.by_address: dict[str, str] = {}
         """Fixed address -> guest id."""
         self.migrations: list[SimMigration] = []
+        """Evacuations."""
+        self.moves: list[Migration] = []
+        """Open live migrations, cold ones and resizes, as they were left."""
         self.aggregates: dict[str, Aggregate] = {}
         self.balancers: dict[str, SimBalancer] = {}
         self.pools: dict[str, SimPool] = {}

@@ -15,6 +15,7 @@ from ha_actions.model import (
     Incident,
     LeftAlone,
     Member,
+    Migration,
     Plan,
     Planned,
     Refusal,
@@ -23,6 +24,7 @@ from ha_actions.model import (
 from ha_actions.order import circles
 from ha_actions.plan import make_plan
 from ha_actions.policy import choose
+from ha_actions.prospects import MOVING
 from ha_actions.run import Batches, Run
 from ha_actions.settings import Policy
 from ha_actions.steps.drain_members import Drained
@@ -108,6 +110,7 @@ def _guests(
     }
     members = _members(run, incident) if found or earlier else []
     balancers = _balancers(run, incident) if found else {}
+    moves = _moves(run, incident, found)
     for id, p in earlier.items():
         if not p.members:  # Octavia may not have answered then
             mine = tuple(members_of(p.guest, members))
@@ -116,7 +119,9 @@ def _guests(
     for g in found:
         if g.id not in earlier:
             new = _planned(g, policy, aggregates, members)
-            new = replace(new, balancer=balancers.get(g.id, ""))
+            new = replace(
+                new, balancer=balancers.get(g.id, ""), move=moves.get(g.id)
+            )
             for warning in new.choice.warnings:
                 run.journal.note("policy", g.name, warning)
             planned.append(new)
@@ -148,6 +153,17 @@ def _members(run: Run, incident: Incident) -> list[Member]:
         _pools_unknown(run, incident, error)
         return list(weights.values())
     return [weights.get(m.id, m) for m in members]
+
+
+def _moves(
+    run: Run, incident: Incident, found: Sequence[Guest]
+) -> dict[str, Migration]:
+    """Guest id -> its newest open move, if any of them was being moved."""
+    if not any(g.task_state in MOVING for g in found):
+        return {}
+    cloud = run.cloud(incident)
+    moves = run.patiently(lambda: cloud.moves(incident.host))
+    return {m.guest: m for m in moves}
 
 
 def _balancers(run: Run, incident: Incident) -> dict[str, str]:
