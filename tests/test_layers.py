@@ -23,6 +23,7 @@ DECIDERS = {
         "membership",
         "returning",
     ),
+    *("moving", "snapshot"),
 }
 DECIDERS |= {"foresight", "packing", "outlook"}
 CORE = {"model", "errors", "settings"}

@@ -136,6 +136,8 @@ def ports(body: Body) -> list[Port]:
             mac=body.get("mac_address") or "",
             host=body.get("binding:host_id") or "",
             status=body.get("status") or "",
+            kind=body.get("binding:vnic_type") or "normal",
+            security_groups=tuple(sorted(body.get("security_groups") or ())),
         )
         for address in fixed
     ]

@@ -17,6 +17,7 @@ _UNSET = {
     "discard_local_disk": "keep",
     "duplicates": "yes",
     "restart_on_crash": "never",
+    "fallback": "none",
 }
 
 

@@ -143,6 +143,9 @@ class Port:
     host: str = ""
     """The host it is bound to."""
     status: str = "ACTIVE"
+    kind: str = "normal"
+    """Neutron's vnic_type."""
+    security_groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +373,8 @@ class Choice:
     discard_local_disk: bool = False
     duplicates: bool = True
     restart_on_crash: bool = False
+    fallback: bool = False
+    """Of a pet that cannot be evacuated: recreate it, as cattle."""
     shared_disk: bool = False
     """Whether an image-backed disk is on storage that other hosts reach."""
     service_vm: str = ""

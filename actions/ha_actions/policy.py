@@ -32,6 +32,7 @@ from ha_actions.policy_checks import check
 from ha_actions.policy_tags import (
     TAG_AFTER,
     TAG_DUPLICATES,
+    TAG_FALLBACK,
     TAG_GROUP,
     TAG_LOCAL_DISK,
     TAG_PRIORITY,
@@ -43,6 +44,7 @@ from ha_actions.policy_tags import (
     listen,
     strangers,
 )
+from ha_actions.prospects import with_fallback
 from ha_actions.settings import Policy, Rule
 
 MAX_BYTES = 500_000
@@ -140,7 +142,7 @@ def choose(
         )
     shared = _shared(guest, policy, aggregates, why)
     service = _service(policy, seen, why, warnings)
-    return Choice(
+    made = Choice(
         protection=Protection(
             said.get(TAG_PROTECTION, policy.default_protection)
         ),
@@ -151,11 +153,19 @@ def choose(
         discard_local_disk=said.get(TAG_LOCAL_DISK) == "discard",
         duplicates=said.get(TAG_DUPLICATES) != "no",
         restart_on_crash=said.get(TAG_RESTART) == "on-crash",
+        fallback=_falls_back(said, policy),
         shared_disk=shared,
         service_vm=service,
         why=why,
         warnings=tuple(warnings),
     )
+    return with_fallback(guest, made)
+
+
+def _falls_back(said: dict[str, str], policy: Policy) -> bool:
+    """Whether it may become cattle; within what owners may choose."""
+    may = str(Protection.CATTLE) in policy.tenant_may
+    return may and said.get(TAG_FALLBACK) == "cattle"
 
 
 def _has_rules(policy: Policy) -> bool:

@@ -23,6 +23,7 @@ TAG_PROBE = "ha:probe"
 TAG_LOCAL_DISK = "ha:local-disk"
 TAG_DUPLICATES = "ha:duplicates"
 TAG_RESTART = "ha:restart"
+TAG_FALLBACK = "ha:fallback"
 
 TAG_REPLACES = "ha:replaces"
 TAG_INCIDENT = "ha:incident"
@@ -88,6 +89,7 @@ TAGS: dict[str, Tag] = {
         Tag(TAG_LOCAL_DISK, "discard_local_disk", ("keep", "discard")),
         Tag(TAG_DUPLICATES, "duplicates", ("no", "yes")),
         Tag(TAG_RESTART, "restart_on_crash", ("never", "on-crash")),
+        Tag(TAG_FALLBACK, "fallback", ("none", "cattle")),
     )
 }
 

@@ -10,7 +10,7 @@ Nova 34; vTPM, resizes and shelved servers by ``nova/compute/api.py`` evacuate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ha_actions.model import Choice, Guest, Migration, Protection, Requires
@@ -34,6 +34,9 @@ _GONE = frozenset({"deleted", "soft-delete"})
 _EVACUABLE = frozenset({"active", "stopped", "error"})
 _RESET_FIRST = frozenset({"paused", "suspended", "rescued"})
 """Nova answers 409; after reset-state to active it evacuates them."""
+
+_ACCELERATED = frozenset({"accelerator-direct", "accelerator-direct-physical"})
+"""Source: nova 34, compute/api.py, block_port_accelerators."""
 
 _BACK = {
     "paused": "it is started from its disk and paused again; what was in its "
@@ -106,6 +109,9 @@ FORESEEN = frozenset(
 them beforehand, so they do not hold an incident. The others may mean that
 the guest runs somewhere else, and a person must look."""
 
+FALLS_BACK = frozenset({"refused_local_disk", "refused_unsupported"})
+"""Refusals of a pet for which its owner may want a new server instead."""
+
 _Told: TypeAlias = "Prospect | None"
 
 
@@ -139,6 +145,24 @@ def prospects(
             else _pet(guest, choice)
         )
     )
+
+
+def with_fallback(guest: Guest, choice: Choice) -> Choice:
+    """The choice, or what its owner wants if no evacuation can save it.
+
+    Its owner thought it unique, so the host must be proved dead first.
+    """
+    if not choice.fallback or choice.protection is not Protection.PET:
+        return choice
+    lost = prospects(guest, choice).code
+    as_cattle = replace(
+        choice,
+        protection=Protection.CATTLE,
+        duplicates=False,
+        why=choice.why | {"protection": f"ha:fallback, for {lost}"},
+    )
+    able = prospects(guest, as_cattle).comes_back
+    return as_cattle if lost in FALLS_BACK and able else choice
 
 
 def _left(guest: Guest, choice: Choice) -> _Told:
@@ -260,6 +284,12 @@ def _unable(guest: Guest) -> _Told:
             "refused_unknown_state",
             f"its state is {guest.vm_state!r}, of which nobody knows what an "
             "evacuation would do",
+        )
+    if any(port.kind in _ACCELERATED for port in guest.ports):
+        return _refuse(
+            "refused_unsupported",
+            "one of its ports is an accelerator's, and Nova does not "
+            "evacuate those",
         )
     if _has_tpm(guest):
         return _refuse(

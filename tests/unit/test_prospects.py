@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 PET = Choice(protection=Protection.PET, shared_disk=True)
 LOCAL = Choice(protection=Protection.PET)
 CATTLE = Choice(protection=Protection.CATTLE)
+IGNORED = Choice(protection=Protection.IGNORE)
 GUEST = Guest(id="g1", name="db", project="p1", host="c1")
 
 TABLE: list[tuple[Choice, dict[str, Any], str]] = [
@@ -94,7 +95,17 @@ def test_code(choice: Choice, changes: dict[str, Any], code: str) -> None:
 
 
 def test_the_table_has_every_code() -> None:
-    assert {code for _, _, code in TABLE} == set(CODES)
+    assert {code for _, _, code in TABLE} | {"failed_over"} == set(CODES)
+
+
+@pytest.mark.parametrize("choice", [PET, CATTLE, IGNORED])
+def test_an_amphora_is_octavias_whatever_is_said_of_it(
+    choice: Choice,
+) -> None:
+    told = prospects(GUEST, choice, balancer="lb1")
+    assert (told.code, told.method) == ("failed_over", None)
+    assert told.steps == ("ha.fail_over_balancers",)
+    assert told.requires is Requires.PROOF and "lb1" in told.sentence
 
 
 @pytest.mark.parametrize(

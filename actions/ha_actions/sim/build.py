@@ -211,6 +211,7 @@ def _port(name: str, told: GuestSpec, i: int) -> Port:
         address=f"10.1.{i // 250}.{i % 250 + 1}",
         mac=f"fa:16:3e:01:{i // 250:02x}:{i % 250:02x}",
         host=told.on,
+        kind=told.port_kind,
     )
 
 

@@ -71,6 +71,11 @@ class Nova:
                 f"Operation 'evacuate' not supported for vTPM-enabled "
                 f"instance {guest_id} (409).",
             )
+        if any(p.kind.startswith("accelerator") for p in guest.ports):
+            raise Failed(
+                "conflict",
+                f"Instance {guest_id} has ports with accelerators (409).",
+            )
         source = self.world.hosts.get(guest.host)
         if source is None or self.world.up(source):
             raise Failed(

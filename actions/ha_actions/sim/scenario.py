@@ -94,6 +94,7 @@ class GuestSpec:
     member_of: list[str] = field(default_factory=list)
     weight: int = 1
     network: str = NETWORK
+    port_kind: str = "normal"
     zone: str = ""
     locked: bool = False
     vtpm: bool = False
