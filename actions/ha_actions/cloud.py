@@ -10,19 +10,24 @@ from typing import Any
 
 from ha_actions import cloud_values as values
 from ha_actions.cloud_balancers import Balancers
+from ha_actions.cloud_belongings import Belongings
 from ha_actions.cloud_copy import Copier
 from ha_actions.cloud_errors import check_nova
 from ha_actions.cloud_http import Api, Count
 from ha_actions.cloud_pools import Pools
-from ha_actions.cloud_servers import Servers, chunks, together
+from ha_actions.cloud_servers import Servers
 from ha_actions.model import (
     Aggregate,
     Amphora,
     Claim,
+    Fix,
+    FloatingIp,
     Guest,
     Host,
     Member,
     Migration,
+    Port,
+    Volume,
 )
 from ha_actions.ports import Clock
 
@@ -55,6 +60,7 @@ class OpenStackCloud:
         self._balancers = Balancers(self._api)
         self._copier = Copier(self._api)
         self._servers = Servers(self._api, clock)
+        self._belongings = Belongings(self._api, clock)
 
     # -- hosts -----------------------------------------------------------
     def hosts(self) -> list[Host]:
@@ -139,27 +145,23 @@ class OpenStackCloud:
         """
         return self._servers.evacuation_asked(guest, since)
 
-    def volume_states(self, ids: Iterable[str]) -> dict[str, str]:
-        """Volume id -> Cinder's status; a deleted one is missing."""
-        wanted = list(dict.fromkeys(ids))
-        if not wanted or not self._api.offers("block_storage"):
-            return {}
-        states: dict[str, str] = {}
-        if len(wanted) > 2:
-            for part in chunks(wanted):
-                # Cinder reads a filter's value as a Python literal.
-                found = self._api.listing(
-                    "block_storage",
-                    "/volumes/detail",
-                    "volumes",
-                    {"all_tenants": "1", "id": str(part)},
-                )
-                states.update({v["id"]: v["status"] for v in found})
-        missing = [one for one in wanted if one not in states]
-        for body in together(self._clock, self._volume, missing):
-            if body is not None:
-                states[body["id"]] = body["status"]
-        return {one: states[one] for one in wanted if one in states}
+    def volumes(self, ids: Iterable[str]) -> dict[str, Volume]:
+        """These volumes; a deleted one is missing."""
+        return self._belongings.volumes(ids)
+
+    def floating_ips(
+        self, ports: Iterable[str], ids: Iterable[str] = ()
+    ) -> list[FloatingIp]:
+        """Of these ports, and those with these ids."""
+        return self._belongings.floating_ips(ports, ids)
+
+    def allocated(self, host: str) -> frozenset[str] | None:
+        """Ids of what Placement counts on the host: two calls."""
+        return self._belongings.allocated(host)
+
+    def ports_of(self, guests: Iterable[str]) -> dict[str, list[Port]]:
+        """Guest id -> its ports, also of one that Nova has deleted."""
+        return self._servers.ports_of(guests)
 
     # -- guests, changing ------------------------------------------------
     def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
@@ -182,6 +184,10 @@ class OpenStackCloud:
     ) -> str:
         """A server like this one, in its owner's project; its id."""
         return self._copier.make(guest, metadata, claim)
+
+    def mend(self, guest: Guest, fix: Fix, claim: Claim) -> None:
+        """Put back what the guest has lost."""
+        self._belongings.mend(guest, fix, claim)
 
     def delete(self, guest: str, claim: Claim) -> None:
         """Delete a server; no error if it is gone."""
@@ -246,7 +252,3 @@ class OpenStackCloud:
     def remove_member(self, member: Member, claim: Claim) -> None:
         """Remove a member; no error if it is gone."""
         self._pools.remove(member, claim)
-
-    def _volume(self, volume: str) -> dict[str, Any] | None:
-        found = self._api.get("block_storage", f"/volumes/{volume}")
-        return None if found is None else dict(found["volume"])

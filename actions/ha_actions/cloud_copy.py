@@ -12,13 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-import openstack.exceptions as sdk_errors
-from keystoneauth1 import exceptions as auth_errors
-
 from ha_actions import cloud_values as values
 from ha_actions.cloud_errors import check_nova, text_of
 from ha_actions.cloud_http import Api
-from ha_actions.errors import Failed, Refused, Transient
+from ha_actions.cloud_project import in_project
+from ha_actions.errors import Failed, Refused
 from ha_actions.model import Claim, Guest
 
 TAG_MAX = 60
@@ -58,7 +56,7 @@ class Copier:
             executor's user has no role in the owner's project.
         """
         old = self._old(guest)
-        owner = self._owner(guest.project)
+        owner = in_project(self._api.conn, guest.project)
         body = {
             **_plain(old),
             "flavorRef": self._flavor(guest, old),
@@ -100,37 +98,6 @@ class Copier:
         if old.get("os-extended-volumes:volumes_attached"):
             raise _cannot(guest, "it has volumes of its own")
         return old
-
-    def _owner(self, project: str) -> Any:
-        """A connection of ours into the owner's project."""
-        mine = self._api.conn
-        try:
-            if mine.current_project_id == project:
-                return mine
-            made = mine.connect_as_project({"id": project})
-            made._global_request_id = mine._global_request_id
-            made.session.get_token()
-        except (
-            auth_errors.Unauthorized,
-            auth_errors.Forbidden,
-            auth_errors.NotFound,
-        ) as error:
-            raise Refused(
-                "forbidden",
-                "Keystone does not let us work in the server's project "
-                f"{project}; give the executor's user the role admin there "
-                "(an inherited assignment on the domain does it for all).",
-            ) from error
-        except (
-            auth_errors.ClientException,
-            sdk_errors.SDKException,
-        ) as error:
-            raise Transient(
-                "api",
-                "Keystone did not give us a token for the server's project "
-                f"{project} ({type(error).__name__}).",
-            ) from error
-        return made
 
     def _flavor(self, guest: Guest, old: Mapping[str, Any]) -> str:
         """Id of the flavor; a server's record holds only its properties."""

@@ -150,6 +150,13 @@ class Servers:
             if body["id"] in full
         }
 
+    def ports_of(self, guests: Iterable[str]) -> dict[str, list[Port]]:
+        """Guest id -> its ports, also of one that Nova has deleted."""
+        found: dict[str, list[Port]] = {}
+        for part in chunks(list(guests)):
+            found.update(self._ports({"device_id": part}))
+        return found
+
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last: one call.
 

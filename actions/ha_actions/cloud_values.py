@@ -12,12 +12,15 @@ from typing import Any
 from ha_actions.errors import Refused, Transient
 from ha_actions.model import (
     Aggregate,
+    Attachment,
+    FloatingIp,
     Group,
     Guest,
     Host,
     Member,
     Migration,
     Port,
+    Volume,
 )
 
 LIST = "2.96"
@@ -107,6 +110,8 @@ def guest(
         task_state=body.get("OS-EXT-STS:task_state") or "",
         power=POWER.get(body.get("OS-EXT-STS:power_state") or 0, "nostate"),
         locked=bool(body.get("locked")),
+        locked_reason=body.get("locked_reason") or "",
+        tags=tuple(sorted(body.get("tags") or ())),
         metadata=dict(body.get("metadata") or {}),
         flavor=flavor.get("original_name") or "",
         flavor_specs=dict(flavor.get("extra_specs") or {}),
@@ -153,6 +158,33 @@ def migration(body: Body) -> Migration:
         status=body.get("status") or "",
         created_at=moment(body.get("created_at")),
         kind=body.get("migration_type") or "",
+    )
+
+
+def volume(body: Body) -> Volume:
+    """One Cinder volume, with its attachments."""
+    return Volume(
+        id=body["id"],
+        status=body.get("status") or "",
+        attachments=tuple(
+            Attachment(
+                volume=body["id"],
+                guest=one.get("server_id") or "",
+                device=one.get("device") or "",
+                host=one.get("host_name") or "",
+            )
+            for one in body.get("attachments") or ()
+        ),
+    )
+
+
+def floating_ip(body: Body) -> FloatingIp:
+    """One floating IP of Neutron's."""
+    return FloatingIp(
+        id=body["id"],
+        address=body.get("floating_ip_address") or "",
+        port=body.get("port_id") or "",
+        fixed=body.get("fixed_ip_address") or "",
     )
 
 

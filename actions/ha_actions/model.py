@@ -172,6 +172,9 @@ class Guest:
     task_state: str = ""
     power: str = "running"
     locked: bool = False
+    locked_reason: str = ""
+    tags: tuple[str, ...] = ()
+    """Nova's server tags; ours are in ``metadata``."""
     metadata: dict[str, str] = field(default_factory=dict)
     flavor: str = ""
     flavor_specs: dict[str, str] = field(default_factory=dict)
@@ -211,6 +214,75 @@ class Member:
     """Octavia's operating_status: ONLINE, ERROR, DRAINING, OFFLINE, ..."""
     name: str = ""
     project: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloatingIp:
+    """A floating IP and the port that it serves."""
+
+    id: str
+    address: str
+    port: str = ""
+    """Id of the port; empty: it serves none."""
+    fixed: str = ""
+    """The port's address behind it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A volume at a guest, as Cinder knows it."""
+
+    volume: str
+    guest: str
+    device: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A volume of Cinder's."""
+
+    id: str
+    status: str = "in-use"
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a guest has; kept before its rescue, and compared after it.
+
+    ``floating`` and ``attachments`` are None where nobody answered.
+    """
+
+    guest: str
+    name: str
+    vm_state: str
+    power: str
+    locked: bool = False
+    locked_reason: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: str = ""
+    """A digest: tenants may keep anything in it."""
+    group: str = ""
+    ports: tuple[Port, ...] = ()
+    floating: tuple[FloatingIp, ...] | None = ()
+    attachments: tuple[Attachment, ...] | None = ()
+    members: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Something that a rescue has lost, to be put back.
+
+    ``kind`` is ``lock`` (of a server: its reason), ``server tags``,
+    ``security groups`` (of a port) or ``floating ip`` (the port that it
+    served, and that port's address).
+    """
+
+    kind: str
+    target: str
+    """Id of the server, port or floating IP."""
+    value: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -503,6 +575,8 @@ class Report:
     guests: tuple[GuestReport, ...] = ()
     stages: dict[str, float] = field(default_factory=dict)
     """Stage -> when it ended."""
+    notes: tuple[str, ...] = ()
+    """What is left over and goes by itself, or that nobody could look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,16 @@ from ha_actions.model import (
     Claim,
     Event,
     Evidence,
+    Fix,
+    FloatingIp,
     Guest,
     Host,
     Member,
     Migration,
+    Port,
     Reading,
     Testimony,
+    Volume,
     Word,
 )
 from ha_actions.model_capacity import Need, Room
@@ -140,8 +144,19 @@ class Cloud(Protocol):
         """Load balancer id -> Octavia's provisioning_status; a deleted one
         is missing."""
 
-    def volume_states(self, ids: Iterable[str]) -> dict[str, str]:
-        """Volume id -> Cinder's status; empty where there is no Cinder."""
+    def volumes(self, ids: Iterable[str]) -> dict[str, Volume]:
+        """These volumes; empty where there is no Cinder."""
+
+    def floating_ips(
+        self, ports: Iterable[str], ids: Iterable[str] = ()
+    ) -> list[FloatingIp]:
+        """Of these ports, and those with these ids, whatever they serve."""
+
+    def allocated(self, host: str) -> frozenset[str] | None:
+        """Ids of what Placement counts on a host; None: it does not say."""
+
+    def ports_of(self, guests: Iterable[str]) -> dict[str, list[Port]]:
+        """Guest id -> its ports, also of one that Nova has deleted."""
 
     # -- changing --------------------------------------------------------
     def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
@@ -182,6 +197,12 @@ class Cloud(Protocol):
         config drive, user data, server group, metadata plus the given.
         :raises Refused: ``cannot_copy`` names what cannot be copied.
         :raises Failed: ``quota``, ``no_valid_host``.
+        """
+
+    def mend(self, guest: Guest, fix: Fix, claim: Claim) -> None:
+        """Put back what the guest has lost.
+
+        A lock is its owner's again, not an administrator's.
         """
 
     def delete(self, guest: str, claim: Claim) -> None:

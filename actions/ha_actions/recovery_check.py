@@ -11,6 +11,7 @@ from ha_actions.model import (
     Member,
     Planned,
     Protection,
+    Volume,
 )
 
 Say = Callable[[str, bool, str], None]
@@ -25,7 +26,7 @@ def check_guest(
     *,
     dead_host: str,
     hosts_up: Collection[str],
-    volumes: Mapping[str, str],
+    volumes: Mapping[str, Volume] | None,
     members: Sequence[Member] | None,
     balancer: str = "",
 ) -> list[Finding]:
@@ -33,7 +34,8 @@ def check_guest(
 
     :param now: the guest itself, None if it is gone.
     :param copy: of cattle: the server in its place.
-    :param volumes: volume id -> Cinder's word, where there is a Cinder.
+    :param volumes: id -> volume, where there is a Cinder; None: it does not
+        answer.
     :param members: of every pool; None: Octavia does not answer.
     :param balancer: of an amphora: its load balancer's state.
     """
@@ -78,7 +80,10 @@ def check_guest(
 
 
 def _pet(
-    prior: Guest, now: Guest, volumes: Mapping[str, str], add: Say
+    prior: Guest,
+    now: Guest,
+    volumes: Mapping[str, Volume] | None,
+    add: Say,
 ) -> None:
     wanted = wanted_state(prior)
     add(
@@ -93,9 +98,17 @@ def _pet(
     if prior.locked or now.locked:
         add("lock", prior.locked == now.locked, f"locked: {now.locked}")
     lost = set(prior.volumes) - set(now.volumes)
-    bad = [v for v in prior.volumes if v in volumes and volumes[v] != "in-use"]
-    if prior.volumes:
-        add("volumes", not lost and not bad, _volumes(lost, bad))
+    if not prior.volumes:
+        return
+    if volumes is None:
+        add("volumes", False, "not known: Cinder does not answer")
+        return
+    bad = [
+        v
+        for v in prior.volumes
+        if v in volumes and volumes[v].status != "in-use"
+    ]
+    add("volumes", not lost and not bad, _volumes(lost, bad))
 
 
 def _volumes(lost: Collection[str], bad: Collection[str]) -> str:

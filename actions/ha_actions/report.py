@@ -43,6 +43,7 @@ def make_report(
     findings: Sequence[Finding],
     checked: bool,
     deferred_s: float = 0,
+    notes: Sequence[str] = (),
 ) -> Report:
     """Judge the whole: closed if everybody got what was chosen, else held.
 
@@ -87,6 +88,7 @@ def make_report(
         proof=proof,
         refusal=refusal,
         guests=tuple(rows),
+        notes=tuple(notes),
     )
 
 

@@ -98,6 +98,14 @@ def keystone(mock: Any, *without: str, projects: bool = True) -> None:
     mock.get(NOVA, json={"version": nova})
     glance = {"id": "v2.17", "status": "CURRENT", "links": _links(GLANCE)}
     mock.get("http://glance.test", json={"versions": [glance]})
+    placement = {
+        "id": "v1.0",
+        "status": "CURRENT",
+        "max_version": "1.39",
+        "min_version": "1.0",
+        "links": _links("http://placement.test"),
+    }
+    mock.get("http://placement.test", json={"versions": [placement]})
     cinder = {
         "id": "v3.0",
         "status": "CURRENT",

@@ -483,7 +483,7 @@ def test_a_read_that_fails(
     assert "hush" not in str(met.value.as_dict())
 
 
-def test_volume_states(lab: Lab) -> None:
+def test_volumes(lab: Lab) -> None:
     def listed(request: Any, _: Any) -> dict[str, Any]:
         assert request.qs["id"] == ["['v1', 'v2', 'v3']"]
         return {"volumes": [{"id": "v1", "status": "in-use"}]}
@@ -492,7 +492,8 @@ def test_volume_states(lab: Lab) -> None:
     body = {"volume": {"id": "v2", "status": "error"}}
     lab.mock.get(f"{fake.CINDER}/volumes/v2", json=body)
     lab.mock.get(f"{fake.CINDER}/volumes/v3", status_code=404)
-    assert lab.cloud.volume_states(["v1", "v2", "v3"]) == {
+    found = lab.cloud.volumes(["v1", "v2", "v3"])
+    assert {id: v.status for id, v in found.items()} == {
         "v1": "in-use",
         "v2": "error",
     }
@@ -501,7 +502,7 @@ def test_volume_states(lab: Lab) -> None:
 def test_without_cinder_octavia(requests_mock: Any) -> None:
     fake.keystone(requests_mock, "block-storage", "load-balancer")
     cloud = OpenStackCloud(fake.connect(), StillClock())
-    assert cloud.volume_states(["v1"]) == {}
+    assert cloud.volumes(["v1"]) == {}
     assert cloud.members() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ha_actions.model import Finding, Guest, Member, Protection
+from ha_actions.model import Finding, Guest, Member, Protection, Volume
 from ha_actions.recovery_check import check_guest, wanted_state
 from unit.fakes import guest, planned, port
 
@@ -49,7 +49,9 @@ def check(
         copy,
         dead_host="c1",
         hosts_up={"c2", "c3"},
-        volumes=volumes or {},
+        volumes={
+            id: Volume(id=id, status=s) for id, s in (volumes or {}).items()
+        },
         members=None if unknown_members else members or [],
     )
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ha_actions.model import Aggregate, Group, Member, Migration, Port
+from ha_actions.model import (
+    Aggregate,
+    FloatingIp,
+    Group,
+    Member,
+    Migration,
+    Port,
+)
 from ha_actions.sim.clock import FreeClock, TurnClock
 from ha_actions.sim.scenario import (
     MOVES,
@@ -113,6 +120,9 @@ def add_guest(
         running_since=world.clock.start - AGE_S,
         vtpm=told.vtpm,
         cannot_copy=told.cannot_copy,
+        locked_reason=told.locked_reason,
+        tags=tuple(sorted(told.tags)),
+        keeps_port=told.keeps_port,
         amphora_of=uid("lb", told.amphora_of) if told.amphora_of else "",
         lands_on=told.lands_on,
     )
@@ -134,6 +144,14 @@ def add_guest(
         if guest.power == "shutdown":
             state = STOPPED
         world.host(told.on).domains[guest_id] = state
+    if told.floating_ip:
+        floating = FloatingIp(
+            id=uid("floating ip", told.floating_ip),
+            address=told.floating_ip,
+            port=guest.ports[0].id,
+            fixed=guest.ports[0].address,
+        )
+        world.floating[floating.id] = floating
     if told.moving:
         _move(world, guest, told)
     return guest
@@ -212,6 +230,7 @@ def _port(name: str, told: GuestSpec, i: int) -> Port:
         mac=f"fa:16:3e:01:{i // 250:02x}:{i % 250:02x}",
         host=told.on,
         kind=told.port_kind,
+        security_groups=tuple(sorted(told.security_groups)),
     )
 
 

@@ -21,6 +21,7 @@ from ha_actions.model import (
     Migration,
 )
 from ha_actions.sim.balancers import SimBalancers
+from ha_actions.sim.belongings import SimBelongings
 from ha_actions.sim.nova import Nova
 from ha_actions.sim.things import SimBalancer, SimGuest, SimPool, uid
 from ha_actions.sim.world import SLOW_S, World
@@ -42,7 +43,7 @@ RECREATE_CALLS = 2  # the old server's user data, then the POST
 WEIGHTS_EXTRA_CALLS = 1  # provisioning_status, to tell ERROR from a lock
 
 
-class SimCloud(SimBalancers):
+class SimCloud(SimBalancers, SimBelongings):
     """One incident's cloud; ``request_id`` goes with its calls."""
 
     def __init__(self, world: World, request_id: str = "") -> None:
@@ -156,16 +157,6 @@ class SimCloud(SimBalancers):
                 for pool in pools
                 for m in pool.members.values()
             ]
-
-    def volume_states(self, ids: Iterable[str]) -> dict[str, str]:
-        """Volume id -> Cinder's status."""
-        wanted = set(ids)
-        if not wanted:
-            return {}
-        self._call("cinder", "volume_states", 1)
-        return {
-            i: self.world.volumes[i] for i in wanted if i in self.world.volumes
-        }
 
     # -- changing --------------------------------------------------------
     def mark_down(self, host: Host, reason: str, claim: Claim) -> None:

@@ -321,7 +321,7 @@ class Nova:
             vm_state="building",
             task_state="scheduling",
             power="nostate",
-            metadata={**like.metadata, **metadata},
+            metadata={**(old or like).metadata, **metadata},
             flavor=like.flavor,
             flavor_specs=like.flavor_specs,
             image=like.image,

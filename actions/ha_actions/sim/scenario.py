@@ -101,6 +101,11 @@ class GuestSpec:
     answers: bool = True
     ready_s: float = 5.0
     cannot_copy: str = ""
+    locked_reason: str = ""
+    tags: list[str] = field(default_factory=list)
+    security_groups: list[str] = field(default_factory=list)
+    floating_ip: str = ""
+    keeps_port: bool = False
     amphora_of: str = ""
     """The load balancer (or pool) whose amphora it is."""
     lands_on: str = ""

@@ -154,6 +154,14 @@ class SimGuest:
     running_since: float = 0.0
     vtpm: bool = False
     cannot_copy: str = ""
+    locked_reason: str = ""
+    tags: tuple[str, ...] = ()
+    devices: dict[str, str] = field(default_factory=dict)
+    """Volume id -> its device, where that is not the usual one."""
+    left_attached: set[str] = field(default_factory=set)
+    """Hosts on which Cinder has an attachment left."""
+    keeps_port: bool = False
+    """Its port was made by its owner and outlives it."""
     amphora_of: str = ""
     """Id of the load balancer that it serves."""
     lands_on: str = ""
@@ -175,6 +183,8 @@ class SimGuest:
             task_state=self.task_state,
             power=self.power,
             locked=self.locked,
+            locked_reason=self.locked_reason,
+            tags=self.tags,
             metadata=self.metadata,
             flavor=self.flavor,
             flavor_specs=self.flavor_specs,

@@ -12,7 +12,7 @@ from functools import partial
 
 from ha_actions.codec import nearest
 from ha_actions.errors import BadInput, HaError
-from ha_actions.sim import deeds
+from ha_actions.sim import changes, deeds
 from ha_actions.sim.deeds import Deed
 from ha_actions.sim.stage import Act, Stage
 
@@ -67,6 +67,7 @@ MOMENTS = (
     "set_weights",
     "add_members",
     "fail_over",
+    "mend",
     "remove_member",
     "return",
     "lift_down",
@@ -257,6 +258,7 @@ VERBS: Mapping[str, Verb] = {
     "lb": Verb(("LB", "immutable|error|ok|fails|failover", "N?"), deeds.lb),
     "boot": Verb(("GUEST", "on", "HOST"), deeds.boot),
     "evacuate": Verb(("GUEST",), deeds.evacuate),
+    "change": Verb(("GUEST", "|".join(changes.CHANGES)), changes.change),
     "service": Verb(("GUEST", "answers|silent"), deeds.service),
     "delete": Verb(("GUEST",), deeds.delete),
     "quota": Verb(("PROJECT", "full|free"), deeds.quota),

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ha_actions.errors import Failed
-from ha_actions.model import Aggregate, Event, Migration
+from ha_actions.model import Aggregate, Event, FloatingIp, Migration
 from ha_actions.sim.clock import FreeClock, TurnClock
 from ha_actions.sim.things import (
     PAUSED,
@@ -72,6 +72,7 @@ class World:
         self.weights: dict[str, int] = {}
         """Member id -> its weight when the world began."""
         self.volumes: dict[str, str] = {}
+        self.floating: dict[str, FloatingIp] = {}
         self.api: dict[str, str] = {}
         """Service -> ``down``, ``slow`` or ``errors N``; absent: fine."""
         self.no_host = False

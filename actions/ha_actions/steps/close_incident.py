@@ -152,6 +152,7 @@ def _report(run: Run, incident: Incident) -> Report:
         findings=checked.findings if checked else (),
         checked=checked is not None,
         deferred_s=run.policy(incident).recovery.deferred_s,
+        notes=checked.notes if checked else (),
     )
 
 

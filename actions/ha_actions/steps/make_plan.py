@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ha_actions import snapshots
 from ha_actions.action import HaAction, requirements
 from ha_actions.errors import Refused, Transient
 from ha_actions.membership import members_of
 from ha_actions.model import (
+    Batch,
     Evidence,
     Guest,
     Incident,
@@ -235,13 +237,19 @@ def _done(run: Run, incident: Incident) -> set[tuple[str, str]]:
 
 def _keep(run: Run, incident: Incident, plan: Plan, number: int) -> None:
     """Batches first: a plan that is there is whole."""
+    if not incident.dry_run:
+        batches = [b for w in plan.waves for b in w.batches]
+        everybody = {p.guest.id: p for b in batches for p in b.guests}
+        snapshots.keep(run, incident, everybody.values())
     first = run.record.part(incident.id, "first_plan", FirstPlan)
     if first is None or first.execution != run.execution:
         mine = FirstPlan(run.execution, number)
         run.record.keep(incident.id, "first_plan", mine)
     for wave in plan.waves:
         for batch in wave.batches:
-            run.record.keep(incident.id, f"batch.{batch.id}", Batches(batch))
+            run.record.keep(
+                incident.id, f"batch.{batch.id}", Batches(_light(batch))
+            )
     short = Plan(
         incident=plan.incident,
         host=plan.host,
@@ -258,6 +266,17 @@ def _keep(run: Run, incident: Incident, plan: Plan, number: int) -> None:
         else "nobody to bring back"
     )
     run.journal.note("plan", incident.host, text + _left(plan.left_alone))
+
+
+def _light(batch: Batch) -> Batch:
+    """Without what tenants have written: no step needs it, and it is large."""
+    return replace(
+        batch,
+        guests=tuple(
+            replace(p, guest=replace(p.guest, metadata={}))
+            for p in batch.guests
+        ),
+    )
 
 
 def _some(n: int, what: str, plural: str = "s") -> str:

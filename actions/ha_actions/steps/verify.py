@@ -7,17 +7,8 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.errors import Transient
-from ha_actions.model import (
-    Finding,
-    Guest,
-    Incident,
-    Member,
-    Plan,
-    Planned,
-    Protection,
-    Refusal,
-)
-from ha_actions.recovery_check import check_guest
+from ha_actions.model import Finding, Incident, Plan, Planned, Refusal
+from ha_actions.recovery_look import look, mend
 from ha_actions.run import Run
 from ha_actions.steps.fence_host import VOIDS
 from ha_actions.steps.make_plan import (
@@ -37,6 +28,7 @@ class Checked:
 
     at: float
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -51,12 +43,17 @@ class Verify(HaAction):
     incident: str
 
     def perform(self, run: Run) -> dict[str, Any]:
-        """Bulk reads only; nothing is changed here."""
+        """Bulk reads; changed is only what the rescue has lost."""
         incident = run.incident(self.incident)
         planned = earlier_guests(run, incident)
-        findings = _look(run, incident, planned)
+        seen = look(run, incident, planned)
+        if mend(run, incident, seen):
+            seen = look(run, incident, planned)
+        findings = seen.findings
         run.record.keep(
-            incident.id, "checked", Checked(run.clock.now(), tuple(findings))
+            incident.id,
+            "checked",
+            Checked(run.clock.now(), tuple(findings), tuple(seen.notes)),
         )
         wrong = [f for f in findings if not f.ok]
         run.journal.note(
@@ -123,60 +120,3 @@ def _left_alone(run: Run, incident: Incident) -> set[str]:
         for part in run.record.parts(incident.id, "plan.")
     )
     return {one.guest for plan in plans if plan for one in plan.left_alone}
-
-
-def _look(
-    run: Run, incident: Incident, planned: dict[str, Planned]
-) -> list[Finding]:
-    if not planned:
-        return []
-    cloud = run.cloud(incident)
-    now = run.patiently(lambda: cloud.guests(planned))
-    cattle = [
-        p for p in planned.values() if p.choice.protection is Protection.CATTLE
-    ]
-    owners = {p.guest.id: p.guest.project for p in cattle}
-    copies: dict[str, Guest] = (
-        run.patiently(lambda: cloud.copies(owners)) if cattle else {}
-    )
-    up = {h.name for h in run.patiently(cloud.hosts) if h.up}
-    volumes = {v for p in planned.values() for v in p.guest.volumes}
-    states = (
-        run.patiently(lambda: cloud.volume_states(volumes)) if volumes else {}
-    )
-    in_pools = any(p.members for p in planned.values())
-    members: list[Member] | None = []
-    if in_pools:
-        try:
-            members = run.patiently(cloud.members)
-        except Transient:
-            members = None
-    balancers = _balancers(run, incident, planned)
-    return [
-        finding
-        for id, p in planned.items()
-        for finding in check_guest(
-            p,
-            now.get(id),
-            copies.get(id),
-            dead_host=incident.host,
-            hosts_up=up,
-            volumes=states,
-            members=members,
-            balancer=balancers.get(p.balancer, ""),
-        )
-    ]
-
-
-def _balancers(
-    run: Run, incident: Incident, planned: dict[str, Planned]
-) -> dict[str, str]:
-    """State of each load balancer that had an amphora on the host."""
-    lbs = {p.balancer for p in planned.values() if p.balancer}
-    cloud = run.cloud(incident)
-    if not lbs:
-        return {}
-    try:
-        return run.patiently(lambda: cloud.balancer_states(lbs))
-    except Transient:
-        return dict.fromkeys(lbs, "not known: Octavia does not answer")
