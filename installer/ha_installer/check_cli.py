@@ -1,4 +1,4 @@
-"""`ha-pack check fences`: before the night it matters. Nothing is cut."""
+"""`ha-pack check`: before the night it matters. Nothing is cut."""
 
 from __future__ import annotations
 
@@ -18,12 +18,35 @@ from ha_actions.executor_file import DEFAULT_PATH, VARIABLE, ExecutorFile
 from ha_actions.ports import Clock, Fence
 from ha_actions.settings import Fencing
 
-from ha_installer import clouds, tables
+from ha_installer import catalogue, check_cloud, clouds, tables
+from ha_installer.health import State
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `check fences`."""
-    verbs = parser.add_subparsers(dest="sub", metavar="WHAT", required=True)
+    """Options of `check`, and of `check fences`."""
+    parser.add_argument(
+        "--cloud", metavar="NAME", help="a cloud of clouds.yaml"
+    )
+    parser.add_argument(
+        "--executors",
+        metavar="NAMES",
+        default="",
+        help="all executors by name ([executor] host), with commas: who "
+        "does not answer is named",
+    )
+    parser.add_argument(
+        "--cron",
+        metavar="PATTERN",
+        default=catalogue.EVERY_MINUTE,
+        help="what `install` was told",
+    )
+    parser.add_argument(
+        "--no-probe",
+        action="store_true",
+        help="send nothing: no probe alarm, event or execution",
+    )
+    parser.set_defaults(run=whole)
+    verbs = parser.add_subparsers(dest="sub", metavar="fences")
     help_ = "ask every host's devices, without a cut; 1 if one would fail"
     one = verbs.add_parser("fences", help=help_, description=help_)
     one.add_argument(
@@ -42,6 +65,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="all hosts of this cloud of clouds.yaml, and its policy",
     )
     one.set_defaults(run=fences)
+
+
+def whole(options: argparse.Namespace) -> int:
+    """Every line: ok, wrong or unknown, its meaning, its cure; 1 if one is
+    wrong."""
+    scope = check_cloud.Scope(
+        expect=[n for n in options.executors.split(",") if n],
+        pattern=options.cron,
+        send=not options.no_probe,
+    )
+    found = []
+    for line in check_cloud.lines(clouds.site(options.cloud), scope):
+        found.append(line)
+        if not options.json:
+            print(f"{line.state!s:8}{line.check}: {line.means}")
+            if line.cure:
+                print(f"        -> {line.cure}")
+    bad = sum(line.state is State.WRONG for line in found)
+    dim = sum(line.state is State.UNKNOWN for line in found)
+    if options.json:
+        value = {"good": not bad, "lines": to_json(found)}
+        json.dump(value, sys.stdout, indent=2)
+        print()
+    else:
+        print(
+            f"{len(found) - bad - dim} ok, {bad} wrong, {dim} unknown. "
+            "`ha-pack check fences` asks the devices themselves."
+        )
+    return int(bool(bad))
 
 
 def fences(options: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ VERBS = {
     "incident": ("operator_cli", "show, resume, abort or approve one"),
     "confirm-dead": ("confirm_cli", "a person's word that a host is dead"),
     "return": ("return_cli", "let a host in that was put out"),
-    "check": ("check_cli", "could every host be fenced tonight?"),
+    "check": ("check_cli", "would a dead host start a recovery, to its end?"),
     "arm": ("operator_cli", "let `mode: act` act"),
     "disarm": ("operator_cli", "touch nothing, until a moment"),
     "maintenance": ("operator_cli", "a host's death is no incident"),
@@ -100,10 +100,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 def _leaves(
     parser: argparse.ArgumentParser,
 ) -> list[argparse.ArgumentParser]:
-    """The parser's own sub-verbs, or itself."""
+    """The parser's own sub-verbs; and itself, if it does without one."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            return list(action.choices.values())
+            mine = [] if action.required else [parser]
+            return [*mine, *action.choices.values()]
     return [parser]
 
 

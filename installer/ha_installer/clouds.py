@@ -78,7 +78,7 @@ class Site:
 
         :raises BadInput: it cannot be found out.
         """
-        return _aodh(self.name)
+        return service(self.name, "alarm", "Aodh")
 
     @property
     def record(self) -> Record:
@@ -131,10 +131,14 @@ def _named(name: str | None) -> str:
     return name
 
 
-def _aodh(name: str) -> Rest | None:
+def service(name: str, kind: str, called: str) -> Rest | None:
+    """A service of a cloud by its type, if the cloud's catalogue has it.
+
+    :raises BadInput: it cannot be found out.
+    """
     from keystoneauth1 import exceptions
 
-    adapter = _adapter(name, "alarm")
+    adapter = _adapter(name, kind)
     try:
         there = adapter.endpoint_override or adapter.get_endpoint()
     except exceptions.EndpointNotFound:
@@ -142,11 +146,11 @@ def _aodh(name: str) -> Rest | None:
     except exceptions.ClientException as error:
         raise BadInput(
             "unreachable",
-            f"Whether cloud {name} has Aodh cannot be found out "
+            f"Whether cloud {name} has {called} cannot be found out "
             f"({type(error).__name__}); check your credentials and the "
             "network.",
         ) from error
-    return Rest(adapter, "Aodh") if there else None
+    return Rest(adapter, called) if there else None
 
 
 def _adapter(name: str, service: str) -> Any:

@@ -34,11 +34,14 @@ class Met:
     engines: dict[str, dict[str, Any]] = field(default_factory=dict)
     executors: dict[str, dict[str, Any]] = field(default_factory=dict)
     skews: dict[str, float] = field(default_factory=dict)
-    """Executor or engine -> its clock minus ours, in seconds."""
-    unsure_s: float = 0.0
-    """How wrong a skew may be: half of the slowest answer."""
+    """Executor or engine -> its clock minus ours, in seconds; of its
+    fastest answer."""
+    unsure: dict[str, float] = field(default_factory=dict)
+    """How wrong that may be: half of the time that the answer took."""
     unfenced: dict[str, list[str]] = field(default_factory=dict)
     """Executor -> hosts for which it has no fence."""
+    buses: dict[str, bool] = field(default_factory=dict)
+    """Executor -> whether its file names a bus."""
     looks: dict[str, dict[str, str]] = field(default_factory=dict)
     """Executor -> what it could read, see ``ha.answer``."""
     failures: list[str] = field(default_factory=list)
@@ -62,7 +65,8 @@ def meet(
     """Ask until everybody has answered who takes turns, or is expected.
 
     :param expect: executors' names, where somebody has a list.
-    :param hosts: each executor names those that it has no fence for.
+    :param look: each executor also reads what a recovery reads, once.
+    :param hosts: with ``look``: each names those it has no fence for.
     :raises Refused: the executors do not know this project as operator.
     :raises BadInput: no engine knows the action; or Mistral is silent.
     """
@@ -70,16 +74,23 @@ def meet(
     quiet = 0
     while met.asked < AT_MOST:
         missing = set(expect) - set(met.executors)
-        if not missing and quiet >= max(QUIET, 3 * met.known):
+        enough = max(QUIET, 3 * met.known)
+        if not missing and quiet >= enough and _all_looked(met, look):
             break
-        if missing and quiet >= max(30, 6 * met.known):
+        if quiet >= 3 * enough:
             break
         before = met.known + len(met.failures)
-        _ask(rest, clock, met, {"hosts": list(hosts), "look": look})
+        full = not _all_looked(met, look) or (look and not met.known)
+        more = {"hosts": list(hosts), "look": True} if full else {}
+        _ask(rest, clock, met, more)
         quiet = quiet + 1 if met.known + len(met.failures) == before else 0
         if len(met.failures) >= QUIET:
             break
     return met
+
+
+def _all_looked(met: Met, look: bool) -> bool:
+    return not look or set(met.executors) == set(met.looks)
 
 
 def _ask(rest: Rest, clock: Clock, met: Met, inputs: dict[str, Any]) -> None:
@@ -102,7 +113,7 @@ def _ask(rest: Rest, clock: Clock, met: Met, inputs: dict[str, Any]) -> None:
         _failed(met, error.message)
         return
     came = clock.now()
-    result = _result(found)
+    result = result_of(found)
     if found.get("state") != "SUCCESS" or "executor" not in result:
         if result.get("code") == "not_operator":
             raise Refused("not_operator", _NOT_OPERATOR)
@@ -122,15 +133,24 @@ def _note(
 ) -> None:
     mine = result["executor"]
     name = str(mine["name"])
-    met.unsure_s = max(met.unsure_s, unsure)
     met.executors[name] = mine
-    met.skews[name] = float(mine["now"]) - middle
-    met.unfenced[name] = list(result.get("unfenced") or [])
-    met.looks[name] = dict(result.get("looks") or {})
+    if result.get("looks"):
+        met.unfenced[name] = list(result.get("unfenced") or [])
+        met.looks[name] = dict(result["looks"])
+    met.buses[name] = bool(result.get("bus"))
+    _clock(met, f"executor {name}", mine, middle, unsure)
     engine = result.get("engine") or {}
     if engine:
         met.engines[str(engine["name"])] = engine
-        met.skews[str(engine["name"])] = float(engine["now"]) - middle
+        _clock(met, f"engine {engine['name']}", engine, middle, unsure)
+
+
+def _clock(
+    met: Met, who: str, facts: dict[str, Any], middle: float, unsure: float
+) -> None:
+    if unsure < met.unsure.get(who, float("inf")):
+        met.unsure[who] = unsure
+        met.skews[who] = float(facts["now"]) - middle
 
 
 def _failed(met: Met, why: str) -> None:
@@ -139,7 +159,8 @@ def _failed(met: Met, why: str) -> None:
         met.failures.append(text)
 
 
-def _result(found: dict[str, Any]) -> dict[str, Any]:
+def result_of(found: dict[str, Any]) -> dict[str, Any]:
+    """What an action execution gave; else `{message}`."""
     output = found.get("output") or {}
     try:
         if isinstance(output, str):

@@ -40,6 +40,7 @@ ANY = {
     "rebooted": False,
     "enable": False,
     "by": "",
+    "probe": "p-1",
 }
 
 

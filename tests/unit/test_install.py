@@ -250,3 +250,37 @@ def test_files_for_ones_own_hands(
         ["sh", "-n", str(folder / "install.sh")], check=False
     )
     assert done.returncode == 0
+
+
+def test_check_tells_each_line_and_its_cure(
+    record: Record, policy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before and after an installation; one engine, one executor, no Nova."""
+    lines = by_check(told(capsys, "check", "--no-probe", status=1))
+    assert "create workbook ha.v1" in lines["installation"]["means"]
+    assert lines["policy"]["state"] == "wrong"
+    assert lines["reconcile"]["cure"] == "`ha-pack install` makes it."
+
+    assert cli.main(["install", "--policy", policy, "--yes"]) == 0
+    found = told(capsys, "check", "--executors", "elsewhere", status=1)
+    lines = by_check(found)
+    state = {name: line["state"] for name, line in lines.items()}
+    assert found["good"] is False
+    assert state["installation"] == "ok"
+    assert state["actions"] == "ok"
+    assert state["mistral runs"] == "ok"
+    assert state["policy"] == "ok"
+    assert state["clocks"] == "ok"
+    assert "No answer from elsewhere" in lines["executors"]["means"]
+    assert "DEFAULT.scheduler_type is" in lines["scheduler"]["means"]
+    assert state["heartbeat"] == "wrong"  # switched off in this process
+    assert state["redundancy"] == "wrong"
+    assert state["hosts"] == "unknown"
+    assert state["reconcile"] == "unknown"
+    assert lines["alarms"]["means"].startswith("This cloud has no Aodh")
+    for line in found["lines"]:
+        assert (line["cure"] == "") == (line["state"] == "ok"), line
+
+
+def by_check(found: Any) -> dict[str, dict[str, str]]:
+    return {line["check"]: line for line in found["lines"]}

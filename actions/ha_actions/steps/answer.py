@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 from ha_actions import process_facts
 from ha_actions.action import HaAction, classes
 from ha_actions.errors import HaError
+from ha_actions.model import Event
+from ha_actions.outside import NoBus
 from ha_actions.policy import load
 from ha_actions.run import Run
 from ha_actions.settings import Policy
 
 DEADLINE_S = 60
+PROBE_EVENT = "ha.probe"
 
 
 @dataclass
@@ -25,18 +29,21 @@ class Answer(HaAction):
 
     :param hosts: name those of them for which this executor has no fence.
     :param look: read Nova and the ledger once, as a recovery would.
-    :returns: ``{engine, executor, unfenced, looks}``, see
-        :mod:`~ha_actions.process_facts`.
+    :param probe: publish an event ``ha.probe`` with this as its trait.
+    :returns: ``{engine, executor, unfenced, looks, bus, published}``, see
+        :mod:`~ha_actions.process_facts`; ``bus``: whether one is configured.
     """
 
     hosts: Any = None
     look: Any = False
+    probe: Any = ""
 
     def __post_init__(self) -> None:
         self.engine = process_facts.here("engine", classes())
 
     def perform(self, run: Run) -> dict[str, Any]:
         """Nothing is changed, and no device is called."""
+        bus = not isinstance(run.outside.bus, NoBus)
         mine = process_facts.here("executor", classes())
         mine["now"] = run.clock.now()
         wanted = [str(host) for host in self.hosts or []]
@@ -45,7 +52,21 @@ class Answer(HaAction):
             "executor": mine,
             "unfenced": [h for h in wanted if not run.outside.fences(h)],
             "looks": _looks(run) if self.look else {},
+            "bus": bus,
+            "published": _publish(run, str(self.probe)) if self.probe else {},
         }
+
+
+def _publish(run: Run, probe: str) -> dict[str, Any]:
+    """An event that means nothing but itself; its id and time."""
+    event = Event(
+        type=PROBE_EVENT,
+        traits={"probe": probe},
+        at=run.clock.now(),
+        id=str(uuid.uuid4()),
+    )
+    run.outside.bus.publish([event])
+    return {"id": event.id, "at": event.at}
 
 
 def _looks(run: Run) -> dict[str, str]:

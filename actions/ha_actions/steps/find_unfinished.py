@@ -12,6 +12,9 @@ from ha_actions.run import Run
 
 DEADLINE_S = 80
 
+LAST_RUN = "ha.reconciled"
+"""The ledger's entry that says when reconcile last ran: ``{at}``."""
+
 YOUNG_S = 60.0
 """An execution may not be visible yet when its incident is this young."""
 

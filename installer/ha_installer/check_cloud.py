@@ -1,0 +1,241 @@
+"""`ha-pack check`: the whole chain is looked at, and one event sent along."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ha_actions.errors import HaError, Refused
+from ha_actions.model import Host
+from ha_actions.policy import load
+from ha_actions.settings import Policy
+from ha_actions.steps.find_unfinished import LAST_RUN
+
+from ha_installer import (
+    catalogue,
+    clouds,
+    executors,
+    health,
+    interface,
+    peers,
+    probe,
+)
+from ha_installer.clouds import Site
+from ha_installer.health import Line, named, ok, unknown, wrong
+from ha_installer.installation import Installation, Wants, own_interface
+from ha_installer.rest import Rest
+
+TIER_1 = "ha-host-forced-down"
+"""The alarm that needs Nova's notifications, through Ceilometer."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a check is told."""
+
+    expect: Sequence[str] = ()
+    """All executors, where somebody has a list."""
+    pattern: str = catalogue.EVERY_MINUTE
+    send: bool = True
+    """Whether an alarm and an event of its own are sent through."""
+
+
+def lines(site: Site, scope: Scope) -> Iterator[Line]:
+    """Every line, as it is found. Nothing that is checked is changed.
+
+    :raises HaError: not even Mistral can be asked.
+    """
+    here = Installation(site)
+    yield from _installed(here, scope)
+    policy, found = _policy(here)
+    hosts = _hosts(site)
+    try:
+        met = executors.meet(
+            site.mistral.rest,
+            site.clock,
+            expect=scope.expect,
+            hosts=[h.name for h in hosts or []],
+            look=True,
+        )
+    except Refused as error:
+        met = executors.Met()
+        yield wrong("executors", error.message, "See docs/install.md.")
+    else:
+        yield from _of_met(met, scope)
+    if isinstance(found, Line):
+        yield found
+    if policy is not None:
+        yield from health.of_policy(
+            policy, here.record.armed(), len(hosts or [])
+        )
+    yield from _nova(site, met, hosts, policy)
+    yield _reconcile(here)
+    yield from _aodh(here, met, scope)
+
+
+def _of_met(met: executors.Met, scope: Scope) -> Iterator[Line]:
+    wanted: dict[str, set[str]] = {}
+    for book in catalogue.books():
+        for name, inputs in interface.wanted(
+            book.text, own_interface()
+        ).items():
+            wanted.setdefault(name, set()).update(inputs)
+    yield from health.of_processes(met, scope.expect, wanted)
+    yield from health.of_settings(met)
+    yield from health.of_clocks(met)
+    yield from health.of_looks(met)
+
+
+def _installed(here: Installation, scope: Scope) -> Iterator[Line]:
+    check = "installation"
+    try:
+        todo = here.missing(Wants(pattern=scope.pattern))
+    except Refused as error:
+        yield wrong(check, error.message, "Rename what is not ours.")
+        return
+    if todo:
+        said = named(f"{c.verb} {c.thing.kind} {c.thing.name}" for c in todo)
+        yield wrong(
+            check, f"It differs from this pack: {said}.", "`ha-pack upgrade`."
+        )
+    else:
+        yield ok(check, "Everything of the pack is in place, and as shipped.")
+
+
+def _policy(here: Installation) -> tuple[Policy | None, Line | None]:
+    try:
+        return load(here.record.policy_text()), None
+    except HaError as error:
+        cure = "`ha-pack policy set FILE` puts a good one in force."
+        return None, wrong("policy", error.message, cure)
+
+
+def _hosts(site: Site) -> list[Host] | None:
+    """Nova's hosts, if the caller may see them."""
+    try:
+        return site.cloud().hosts()
+    except HaError:
+        return None
+
+
+def _nova(
+    site: Site,
+    met: executors.Met,
+    hosts: list[Host] | None,
+    policy: Policy | None,
+) -> Iterator[Line]:
+    if hosts is None:
+        yield unknown(
+            "hosts",
+            "Your user may not list Nova's compute services, so fences and "
+            "other recovery services were not looked at.",
+            "Use the executors' own user, or another that may.",
+        )
+        return
+    names = [h.name for h in hosts]
+    bare = {h for some in met.unfenced.values() for h in some}
+    if policy is not None:
+        yield from health.of_fences(met, names, policy)
+        yield from health.of_witnesses(
+            policy, bool(names) and bare >= set(names)
+        )
+    yield from _peers(site, hosts)
+
+
+def _peers(site: Site, hosts: list[Host]) -> Iterator[Line]:
+    found: list[str] = []
+    blind: list[str] = []
+
+    def look(what: str, how: Callable[[], list[str]]) -> None:
+        try:
+            found.extend(how())
+        except HaError as error:
+            blind.append(peers.unread(what, error))
+
+    names = [h.name for h in hosts]
+    look(
+        "Masakari",
+        lambda: peers.by_masakari(
+            clouds.service(site.name, "instance-ha", "Masakari"), names
+        ),
+    )
+    look(
+        "InstanceHA",
+        lambda: peers.by_marks(hosts, site.cloud().aggregates()),
+    )
+    aodh = site.aodh
+    if aodh is not None:
+        look("Aodh's alarms", lambda: peers.by_alarms(_all_alarms(aodh)))
+    yield from health.of_peers(found, blind)
+
+
+def _all_alarms(aodh: Rest) -> list[dict[str, object]]:
+    params = [("q.field", "all_projects"), ("q.op", "eq"), ("q.value", "true")]
+    found = aodh.ask("GET", "/v2/alarms", params=params)
+    return found if isinstance(found, list) else []
+
+
+def _reconcile(here: Installation) -> Line:
+    last = here.record.ledger.read(LAST_RUN) or {}
+    there = any(t.kind == "cron trigger" for t in here.mistral.there())
+    at = float(last["at"]) if "at" in last else None
+    return health.of_cron(there, at, here.site.clock.now())
+
+
+def _aodh(
+    here: Installation, met: executors.Met, scope: Scope
+) -> Iterator[Line]:
+    if scope.send:
+        yield probe.mistral_alone(here.site)
+    aodh = here.site.aodh
+    if aodh is None:
+        yield ok(
+            "alarms",
+            "This cloud has no Aodh: ha-watch starts recoveries itself.",
+        )
+        return
+    dumb = sorted(n for n, bus in met.buses.items() if not bus)
+    if dumb:
+        yield wrong(
+            "bus",
+            f"No `bus` in the executor's file of {named(dumb)}: tenants' "
+            "alarms hear nothing from there.",
+            "Name the bus in each executor's file.",
+        )
+    yield from _alarms(here)
+    if scope.send and met.executors and not dumb:
+        yield probe.whole_chain(here.site, aodh, uuid.uuid4().hex[:12])
+
+
+def _alarms(here: Installation) -> Iterator[Line]:
+    if here.aodh is None:
+        return
+    names = {t.name for t in catalogue.alarms()}
+    mine = [a for a in here.aodh.all() if a["name"] in names]
+    off = sorted(str(a["name"]) for a in mine if not a.get("enabled"))
+    if off:
+        yield wrong("alarms", f"Disabled: {named(off)}.", "`ha-pack install`.")
+    elif len(mine) < len(names):
+        yield wrong(
+            "alarms",
+            f"{len(mine)} of {len(names)} are there.",
+            "`ha-pack install`.",
+        )
+    else:
+        yield ok("alarms", f"{len(mine)} are there and enabled.")
+    yield unknown(
+        "alarm quota",
+        "It cannot be read without harm: asking Aodh for it can write a "
+        "limit of -1, which forbids every new alarm.",
+        "[api] project_alarm_quota and user_alarm_quota: a positive number, "
+        "or -1 and nobody asks.",
+    )
+    if any(a["name"] == TIER_1 for a in mine):
+        yield unknown(
+            "notification queues",
+            "Nova's notifications need a reader; a queue that nobody reads "
+            "grows until the broker stops.",
+            "`rabbitmqctl list_queues name messages consumers | grep "
+            "notifications`: each with messages needs a consumer.",
+        )
