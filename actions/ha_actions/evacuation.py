@@ -74,7 +74,8 @@ def next_move(
     tries: int,
     asked: bool = False,
     dead_hosts: Collection[str] = (),
-    restored: bool = False,
+    restored: Collection[str] = (),
+    place_stopped: bool = False,
 ) -> Next:
     """Decide for one guest, from what Nova says this moment.
 
@@ -83,7 +84,9 @@ def next_move(
     :param tries: how many evacuations it may get in all.
     :param asked: a POST was sent whose record has not been seen yet.
     :param dead_hosts: hosts proven dead: a record to them is over.
-    :param restored: its former state was asked back already.
+    :param restored: verbs that were asked for already, to give it back the
+        state in which it was.
+    :param place_stopped: whether Nova was asked not to start it.
     """
     if now is None:
         return Next(
@@ -93,12 +96,16 @@ def next_move(
     if flying:
         return Next(Move.WAIT, f"evacuation is {flying[-1].status}")
     if now.host != prior.host:
-        return _elsewhere(prior, now, records, restored)
+        return _elsewhere(prior, now, records, restored, place_stopped)
     return _still_here(prior, now, records, tries, asked)
 
 
 def _elsewhere(
-    prior: Guest, now: Guest, records: Sequence[Migration], restored: bool
+    prior: Guest,
+    now: Guest,
+    records: Sequence[Migration],
+    restored: Collection[str],
+    place_stopped: bool,
 ) -> Next:
     if now.task_state:
         return Next(Move.WAIT, f"task_state {now.task_state}")
@@ -109,8 +116,8 @@ def _elsewhere(
             Result.FAILED,
             "error_elsewhere",
         )
-    verb = _wanted(prior, now)
-    if verb and not restored:
+    verb = _wanted(prior, now, place_stopped)
+    if verb and verb not in restored:
         return Next(Move.RESTORE, f"was {prior.vm_state}", verb=verb)
     moved = any(r.status not in OVER for r in records)
     return Next(
@@ -169,10 +176,13 @@ def _rule(prior: Guest) -> str:
     return f"; its server group demands {prior.group.policy}"
 
 
-def _wanted(prior: Guest, now: Guest) -> str:
+def _wanted(prior: Guest, now: Guest, place_stopped: bool) -> str:
     """The verb that brings back the state its owner had it in, if any."""
     if prior.vm_state == "paused" and now.vm_state == "active":
         return "pause"
+    off = now.vm_state == "stopped"
+    if off and place_stopped and not lands_stopped(prior):
+        return "start"
     if lands_stopped(prior) and now.vm_state == "active":
         return "stop"
     return ""

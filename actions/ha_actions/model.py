@@ -106,6 +106,13 @@ class Mode(Word):
     ACT = "act"
 
 
+class Start(Word):
+    """Who starts an evacuated guest that ran before."""
+
+    AUTO = "auto"
+    CHECK = "check"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A compute host by its exact Nova service name, as Nova sees it."""

@@ -79,6 +79,21 @@ def check_guest(
     return found
 
 
+BEFORE_START = frozenset(
+    {"host", "addresses", "lock", "volumes", "ports", "one copy"}
+)
+"""Findings that must be good before a guest that was placed is started."""
+
+
+def not_fit(findings: Sequence[Finding]) -> str:
+    """Why a guest that was placed stopped must not be started; or empty."""
+    return "; ".join(
+        f"{f.check}: {f.detail}"
+        for f in findings
+        if not f.ok and f.check in BEFORE_START
+    )
+
+
 def _pet(
     prior: Guest,
     now: Guest,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ha_actions.model import Mode, Protection
+from ha_actions.model import Mode, Protection, Start
 
 
 def knob(
@@ -185,6 +185,12 @@ class Recovery:
         "included.",
         low=1,
         high=5,
+    )
+    start: Start = knob(
+        Start.AUTO,
+        "`auto`: Nova starts an evacuated guest that ran. `check`: it is "
+        "placed stopped, its host, ports and volumes are looked at, and only "
+        "then it is started; slower by a start and a few calls.",
     )
     deferred_s: int = knob(
         3600,

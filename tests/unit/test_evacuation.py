@@ -122,7 +122,7 @@ def test_its_former_state_is_asked_back_once(
     first = move()
     assert first.verb == verb
     assert first.move is (Move.RESTORE if verb else Move.SETTLED)
-    again = move(restored=True)
+    again = move(restored=("stop", "pause"))
     assert again.move is Move.SETTLED
     assert again.result is Result.DONE
     assert "now on c2" in again.reason
@@ -139,7 +139,11 @@ def test_its_former_state_is_asked_back_once(
 )
 def test_a_loss_is_told(state: str, told: str) -> None:
     step = next_move(
-        here(vm_state=state), there(), [record()], tries=2, restored=True
+        here(vm_state=state),
+        there(),
+        [record()],
+        tries=2,
+        restored=("stop", "pause"),
     )
     assert told in step.reason
 
@@ -299,7 +303,7 @@ RECORDS = st.lists(st.builds(record, STATUSES, HOSTS), max_size=4)
     tries=st.integers(1, 5),
     asked=st.booleans(),
     dead=st.sets(st.sampled_from(["c2", "c3"])),
-    restored=st.booleans(),
+    restored=st.sampled_from([(), ("stop", "pause")]),
 )
 @example("active", guest(), [record("accepted")], 2, True, {"c2"}, False)
 def test_never_posted_when_it_may_be_moving_or_is_elsewhere(
@@ -309,7 +313,7 @@ def test_never_posted_when_it_may_be_moving_or_is_elsewhere(
     tries: int,
     asked: bool,
     dead: set[str],
-    restored: bool,
+    restored: tuple[str, ...],
 ) -> None:
     step = next_move(
         here(vm_state=prior),

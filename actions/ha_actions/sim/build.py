@@ -123,6 +123,7 @@ def add_guest(
         locked_reason=told.locked_reason,
         tags=tuple(sorted(told.tags)),
         keeps_port=told.keeps_port,
+        binds_to=told.binds_to,
         amphora_of=uid("lb", told.amphora_of) if told.amphora_of else "",
         lands_on=told.lands_on,
     )

@@ -176,7 +176,8 @@ class Nova:
     ) -> None:
         record.status = "done"
         guest.host, guest.task_state, guest.fault = dest.name, "", ""
-        guest.ports = tuple(replace(p, host=dest.name) for p in guest.ports)
+        bound = guest.binds_to or dest.name
+        guest.ports = tuple(replace(p, host=bound) for p in guest.ports)
         off = keep_off or stopped
         guest.vm_state = "stopped" if keep_off else "active"
         guest.power = "shutdown" if keep_off else "running"

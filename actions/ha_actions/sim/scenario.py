@@ -95,6 +95,8 @@ class GuestSpec:
     weight: int = 1
     network: str = NETWORK
     port_kind: str = "normal"
+    binds_to: str = ""
+    """Neutron binds its port there, wherever it lands."""
     zone: str = ""
     locked: bool = False
     vtpm: bool = False

@@ -160,6 +160,7 @@ class SimGuest:
     """Volume id -> its device, where that is not the usual one."""
     left_attached: set[str] = field(default_factory=set)
     """Hosts on which Cinder has an attachment left."""
+    binds_to: str = ""
     keeps_port: bool = False
     """Its port was made by its owner and outlives it."""
     amphora_of: str = ""

@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from ha_actions import snapshots
 from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.evacuation import Move, Next, lands_stopped, next_move
-from ha_actions.model import Claim, Guest, Migration, Planned, Requires
+from ha_actions.model import (
+    Claim,
+    Guest,
+    Migration,
+    Planned,
+    Requires,
+    Result,
+    Start,
+)
+from ha_actions.recovery_check import check_guest, not_fit
 
 REQUIRES = Requires.PROOF
 DEADLINE_S = 2300
@@ -57,7 +67,9 @@ class _Evacuation:
         self.before: dict[str, set[str]] = {}
         """The same, when it was asked: a new one is that of our POST."""
         self.unanswered: set[str] = set()
-        self.restored: set[str] = set()
+        self.restored: dict[str, set[str]] = {}
+        """Guest -> verbs that were asked for."""
+        self.place_stopped = job.policy.recovery.start is Start.CHECK
         self.turned_down: dict[str, int] = {}
         self.looked_up: set[str] = set()
         self.recorded: set[str] = set()
@@ -95,7 +107,8 @@ class _Evacuation:
                 tries=job.policy.recovery.tries,
                 asked=self._still_asked(id, records, now.get(id)),
                 dead_hosts=dead,
-                restored=id in self.restored,
+                restored=self.restored.get(id, ()),
+                place_stopped=self.place_stopped,
             )
             moves.append((planned, move))
         self._act(moves, flying, now)
@@ -123,6 +136,7 @@ class _Evacuation:
             if m.move in (Move.POST, Move.RESET, Move.RESTORE)
         ]
         acts = self._one_per_group(acts, flying)
+        acts = self._fit_to_start(acts)
         for planned, move in acts:
             if move.move is not Move.POST or move.again:
                 job.run.journal.note(
@@ -134,6 +148,40 @@ class _Evacuation:
         if acts:
             job.together([partial(self._one, p, m) for p, m in acts])
 
+    def _fit_to_start(
+        self, acts: list[tuple[Planned, Next]]
+    ) -> list[tuple[Planned, Next]]:
+        """Look at those that were placed stopped, all in a few calls; what is
+        not as it was is not started."""
+        starting = [p for p, m in acts if m.verb == "start"]
+        if not starting:
+            return acts
+        job = self.job
+        cloud, ids = job.cloud, [p.guest.id for p in starting]
+        now = job.run.patiently(lambda: cloud.guests(ids))
+        up = {h.name for h in job.run.patiently(cloud.hosts) if h.up}
+        seen = snapshots.look(job.run, job.incident, now.values())
+        for planned in starting:
+            found = check_guest(
+                planned,
+                now.get(planned.guest.id),
+                None,
+                dead_host=job.incident.host,
+                hosts_up=up,
+                volumes=seen.volumes,
+                members=[],
+            )
+            why = not_fit(found)
+            if why:
+                job.settle(
+                    planned,
+                    Result.FAILED,
+                    f"placed, and not started: {why}",
+                    code="not_started",
+                    host=now[planned.guest.id].host,
+                )
+        return [(p, m) for p, m in acts if p.guest.id not in job.outcomes]
+
     def _one(self, planned: Planned, move: Next, claim: Claim) -> None:
         self.job.trying(planned, lambda: self._call(planned, move, claim))
 
@@ -143,21 +191,21 @@ class _Evacuation:
             cloud.reset_state(id, "active", claim)
             return
         if move.move is Move.RESTORE:
-            self.restored.add(id)
+            asked = self.restored.setdefault(id, set())
+            asked.add(move.verb)
             try:
                 cloud.set_power(id, move.verb, claim)
             except NoAnswer:
                 raise
             except Transient:
-                self.restored.discard(id)  # not done: the next round tries
+                asked.discard(move.verb)  # not done: the next round tries
             return
         if self._asked_before(id):
             return
         self._ask(id)
         try:
-            cloud.evacuate(
-                id, keep_off=lands_stopped(planned.guest), claim=claim
-            )
+            off = self.place_stopped or lands_stopped(planned.guest)
+            cloud.evacuate(id, keep_off=off, claim=claim)
         except NoAnswer:
             self.unanswered.add(id)
         except Transient:
