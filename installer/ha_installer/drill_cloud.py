@@ -205,11 +205,11 @@ def _embedded(options: argparse.Namespace) -> Iterator[Way]:
 
     from ha_installer.engine import EmbeddedEngine
 
-    outside = from_file(options.executor_file)
-    project = sorted(outside.operator_projects)[0]
-    site = clouds.site(options.cloud)
-    up = clouds.reachable(site)
-    with EmbeddedEngine() as engine:
+    with EmbeddedEngine() as engine:  # before a bus loads oslo.messaging
+        outside = from_file(options.executor_file)
+        project = sorted(outside.operator_projects)[0]
+        site = clouds.site(options.cloud)
+        up = clouds.reachable(site)
         engine.load(files.workbook_text())
         ledger = _ledger(engine, outside, options, up)
         use(dataclasses.replace(outside, ledger=ledger))
