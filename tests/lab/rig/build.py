@@ -1,4 +1,4 @@
-"""Installs what the lab runs on: four Debian packages and one venv. A second
+"""Installs what the lab runs on: five Debian packages and its venvs. A second
 build does nothing.
 """
 
@@ -49,6 +49,7 @@ def build() -> bool:
         venv()
         if settings.FULL:
             more_services()
+            clients()
             # both, whatever the first says
             changed = any([pack.install(one) for one in pack_venvs()])
     finally:
@@ -115,6 +116,13 @@ def more_services() -> None:
         settings.VENV / "lab-requirements-full.sha256",
         fresh=False,
     )
+
+
+def clients() -> None:
+    """The venv of the `openstack` command, for people and drills."""
+    where = settings.CLIENT_VENV
+    stamp = where / "lab-requirements.sha256"
+    _venv(where, [settings.CLIENT_REQUIREMENTS], stamp)
 
 
 def pack_venvs() -> list[Path]:

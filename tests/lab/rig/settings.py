@@ -38,6 +38,8 @@ MISTRAL_BIN = MISTRAL_VENV / "bin"
 AODH_REQUIREMENTS = HOME / "requirements-aodh.txt"
 AODH_VENV = STATE / "venv-aodh"
 AODH_BIN = AODH_VENV / "bin"
+CLIENT_REQUIREMENTS = HOME / "requirements-clients.txt"
+CLIENT_VENV = STATE / "venv-clients"
 CHECKOUT = HOME.parent.parent
 PACK = ETC / "pack"
 
