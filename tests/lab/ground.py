@@ -148,7 +148,7 @@ def is_up() -> bool:
     """Whether every service of the lab runs and is well."""
     if not process.running("nova-api"):
         return False
-    return all(row["healthy"] for row in readiness.status())
+    return all(row["healthy"] != "NO" for row in readiness.status())
 
 
 # --- their BMCs
@@ -174,7 +174,7 @@ def bmc_mood(host: str, mood: str) -> None:
 
 def bmc_faults(host: str, **faults: Any) -> None:
     """Exact faults instead of a mood, such as `off_delay=4, report="Unknown"`;
-    plugins/bmc.py lists them all.
+    plugins/power.py lists them all.
     """
     rig_hosts.set_faults(host, faults)
 

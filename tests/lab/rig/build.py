@@ -1,4 +1,4 @@
-"""Installs what the lab runs on: five Debian packages and its venvs. A second
+"""Installs what the lab runs on: Debian packages and its venvs. A second
 build does nothing.
 """
 
@@ -23,6 +23,8 @@ DEBIAN = {
     "mariadb-client-core": "/usr/bin/mariadb",
     "memcached": "/usr/bin/memcached",
     "erlang-base": "/usr/bin/epmd",
+    # how the pack's IPMI fence asks
+    **({"ipmitool": "/usr/bin/ipmitool"} if settings.FULL else {}),
 }
 STAMP = settings.VENV / "lab-requirements.sha256"
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -23,7 +23,7 @@ from rig.waiting import eventually
 # Nova's numbers for a guest's power: the ones that matter here.
 RUNNING, PAUSED, OFF = 1, 3, 4
 
-# What each mood of a BMC means, as faults of the emulator (plugins/bmc.py
+# What each mood of a BMC means, as faults of the emulator (plugins/power.py
 # reads them at each request).
 MOODS: dict[str, dict[str, Any]] = {
     "ok": {},
@@ -177,8 +177,29 @@ def faults(host: str) -> dict[str, Any]:
 
 
 def set_faults(host: str, wrong: dict[str, Any]) -> None:
-    """Make the BMC misbehave from the next request on; {} makes it well."""
-    _write(known(host), "bmc.json", json.dumps(wrong))
+    """Make the BMC misbehave from the next request on; {} makes it well. What
+    it has lied before is forgotten.
+    """
+    bmc_remember(known(host), "said", None)
+    _write(host, "bmc.json", json.dumps(wrong))
+
+
+def bmc_memory(host: str, what: str) -> str | None:
+    """What a BMC's two doors (Redfish, IPMI) both know: `pending`, an order
+    on its way, or `said`, a lie to keep to.
+    """
+    try:
+        return (settings.host_dir(host) / f"bmc-{what}").read_text()
+    except FileNotFoundError:
+        return None
+
+
+def bmc_remember(host: str, what: str, text: str | None) -> None:
+    """Remember it for both doors; None forgets."""
+    if text is None:
+        (settings.host_dir(host) / f"bmc-{what}").unlink(missing_ok=True)
+    else:
+        _write(host, f"bmc-{what}", text)
 
 
 def mood(host: str, name: str) -> None:

@@ -137,16 +137,29 @@ def connected(name: str, port: int) -> bool:
     """Whether a process of the service holds a connection to that loopback
     port: a daemon without a port of its own is well when it has the broker.
     """
-    sockets = _connections(port)
+    sockets = _table("tcp", 2, port, "01")
     return any(sockets & _sockets(proc.pid) for proc in members(name))
 
 
-def _connections(port: int) -> set[str]:
-    """The inodes of all established IPv4 connections to the port."""
+def binds(name: str, port: int) -> bool:
+    """Whether a process of the service holds that UDP port: there is nothing
+    to connect to.
+    """
+    sockets = _table("udp", 1, port, "07")
+    return any(sockets & _sockets(proc.pid) for proc in members(name))
+
+
+def _table(kind: str, end: int, port: int, state: str) -> set[str]:
+    """The inodes of the IPv4 sockets in that state with that port at their
+    own (1) or far (2) end.
+
+    Source: proc(5), /proc/net/tcp: 01 is established, 07 a bound UDP socket.
+    """
     found = set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+    for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]:
         fields = line.split()
-        if fields[3] == "01" and int(fields[2].split(":")[1], 16) == port:
+        at = int(fields[end].split(":")[1], 16)
+        if fields[3] == state and at == port:
             found.add(fields[9])
     return found
 

@@ -90,7 +90,15 @@ def write_pack_files() -> None:
             "namespace": settings.SECRET,
         },
     )
-    _write(FENCES, {host: [_fence(host)] for host in settings.HOSTS})
+    write_fences()
+
+
+def write_fences(kind: str = "redfish") -> None:
+    """How hosts are fenced: `redfish`, or `ipmi`, the same BMCs' other door.
+    Executors read the file at each action.
+    """
+    entry = {"redfish": _redfish, "ipmi": _ipmi}[kind]
+    _write(FENCES, {host: [entry(host)] for host in settings.HOSTS})
 
 
 def _write(path: Path, what: Any) -> None:
@@ -98,7 +106,18 @@ def _write(path: Path, what: Any) -> None:
     path.chmod(0o600)
 
 
-def _fence(host: str) -> dict[str, Any]:
+def _ipmi(host: str) -> dict[str, Any]:
+    return {
+        "kind": "ipmi",
+        "address": settings.address(host),
+        "port": settings.PORTS["ipmi"],
+        "username": settings.BMC_USER,
+        "password": settings.BMC_PASSWORD,
+        "identity": settings.system_uuid(host),
+    }
+
+
+def _redfish(host: str) -> dict[str, Any]:
     return {
         "kind": "redfish",
         "address": f"https://{settings.LISTEN}:{settings.PORTS['bmc']}",
@@ -179,17 +198,28 @@ def install_pack() -> None:
             )
 
 
-def forget_incidents() -> None:
-    """No execution runs, and the ledger is as after the installation."""
+def end_executions() -> None:
+    """No execution of anybody runs, and none is remembered."""
     cloud = Cloud()
-    found = cloud("mistral", "GET", "/executions?state=RUNNING&fields=id")
-    for execution in found["executions"]:
-        path = f"/executions/{execution['id']}"
-        cloud.ask("mistral", "PUT", path, {"state": "CANCELLED"})
+    path = "/executions?all_projects=true&fields=id,state,task_execution_id"
+    found = cloud("mistral", "GET", path)["executions"]
+    roots = [row for row in found if not row.get("task_execution_id")]
+    for row in roots:
+        if row["state"] in ("RUNNING", "PAUSED"):
+            one = f"/executions/{row['id']}"
+            cloud.ask("mistral", "PUT", one, {"state": "CANCELLED"})
+    for row in roots:
+        cloud.ask("mistral", "DELETE", f"/executions/{row['id']}?force=true")
+
+
+def forget_incidents() -> None:
+    """The ledger is as after the installation, and the fences are Redfish."""
+    end_executions()
+    cloud = Cloud()
     rows = cloud("mistral", "GET", "/environments?fields=name")
     for row in rows["environments"]:
-        if row["name"].startswith("ha."):
-            cloud.ask("mistral", "DELETE", f"/environments/{row['name']}")
+        cloud.ask("mistral", "DELETE", f"/environments/{row['name']}")
+    write_fences()
     install_pack()
 
 
