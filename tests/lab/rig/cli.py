@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rig import hosts, lab, readiness, settings
+from rig import hosts, lab, readiness, reset, settings
 from rig.errors import LabError
 from rig.progress import say
 
 HOST_VERBS = ("kill", "power-off", "isolate", "return")
+SERVICE_VERBS = ("stop", "start", "kill")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,11 +35,12 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--full",
         action="store_true",
-        help="four hosts in two racks, Cinder, Mistral with the pack",
+        help="four hosts in two racks, all services, the pack installed",
     )
     commands.add_parser("down", help="stop everything that it started")
     commands.add_parser(
-        "reset", help="no servers, all hosts up and enabled, all BMCs well"
+        "reset",
+        help="the seeded state: no servers, all hosts and services well",
     )
     commands.add_parser(
         "status", help="pid, memory, port and health of each service"
@@ -49,6 +51,11 @@ def parser() -> argparse.ArgumentParser:
     host = commands.add_parser("host", help="strike a host, or let it return")
     host.add_argument("name", choices=settings.HOSTS)
     host.add_argument("verb", choices=HOST_VERBS)
+    service = commands.add_parser(
+        "service", help="stop, start or kill -9 one service"
+    )
+    service.add_argument("name", help="as `lab status` calls it")
+    service.add_argument("verb", choices=SERVICE_VERBS)
     bmc = commands.add_parser(
         "bmc", help="make a host's BMC misbehave, or well again"
     )
@@ -88,7 +95,7 @@ def _run(asked: argparse.Namespace) -> int:
         "build": lab.build_only,
         "up": lab.up,
         "down": lab.down,
-        "reset": lab.reset,
+        "reset": reset.reset,
     }
     if asked.command == "up" and lab.choose(asked.full):
         # settings were read for the other size
@@ -102,6 +109,9 @@ def _run(asked: argparse.Namespace) -> int:
         return _logs(asked.service, asked.lines)
     if asked.command == "host":
         return _host(asked.name, asked.verb)
+    if asked.command == "service":
+        lab.service(asked.name, asked.verb)
+        return 0
     if asked.command == "bmc":
         hosts.mood(asked.name, asked.mood)
         return 0
@@ -110,15 +120,16 @@ def _run(asked: argparse.Namespace) -> int:
 
 def _status() -> int:
     rows = readiness.status()
-    print(f"{'service':16} {'pid':>8} {'MiB':>6} {'port':>6}  healthy")
+    width = max(len(row["name"]) for row in rows)
+    print(f"{'service':{width}} {'pid':>8} {'MiB':>6} {'port':>6}  healthy")
     for row in rows:
         cells = [str(row[key] or "-") for key in ("pid", "mib", "port")]
         print(
-            f"{row['name']:16} {cells[0]:>8} {cells[1]:>6} {cells[2]:>6}  "
-            + ("yes" if row["healthy"] else "NO")
+            f"{row['name']:{width}} {cells[0]:>8} {cells[1]:>6} "
+            f"{cells[2]:>6}  {row['healthy']}"
         )
-    print(f"{'all':16} {'':8} {sum(row['mib'] for row in rows):6}")
-    return 0 if all(row["healthy"] for row in rows) else 1
+    print(f"{'all':{width}} {'':8} {sum(row['mib'] for row in rows):6}")
+    return 1 if any(row["healthy"] == "NO" for row in rows) else 0
 
 
 def _logs(service: str | None, lines: int) -> int:

@@ -1,4 +1,4 @@
-"""The lab as a whole: up, down, reset, status."""
+"""The lab as a whole: up and down."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rig import build, clouds, graph, hosts, process, services, settings
 from rig.errors import Hopeless, LabError
 from rig.progress import say
 from rig.readiness import must_be_up, ready
-from rig.rest import Cloud
 from rig.service import Service, Setup, listens
-from rig.waiting import cancelled, eventually
+from rig.waiting import cancelled
 
 
 @contextlib.contextmanager
@@ -61,6 +61,7 @@ def up() -> None:
             _forget()
         for host in settings.HOSTS:
             hosts.end_darkness(host)
+        check_memory()
         check_ports()
         _folders()
         services.configure()
@@ -73,6 +74,7 @@ def up() -> None:
         steps += [
             graph.Step(service.name, service.up, service.after)
             for service in services.SERVICES
+            if service.auto
         ]
         steps.append(
             graph.Step(
@@ -193,6 +195,32 @@ def check_ports() -> None:
                 )
 
 
+def check_memory() -> None:
+    """LabError when a lab of which nothing runs yet would not fit."""
+    if any(process.running(name) for name in process.recorded()):
+        return
+    text = Path("/proc/meminfo").read_text()
+    fields = dict(line.split(":", 1) for line in text.splitlines())
+    free = int(fields["MemAvailable"].split()[0]) // 1024
+    if free < settings.MEMORY_MIB:
+        other = ", or take the small one, `lab up`" if settings.FULL else ""
+        raise LabError(
+            f"The {settings.SIZE} lab needs {settings.MEMORY_MIB} MiB of "
+            f"memory and {free} are available: end other programs{other}."
+        )
+
+
+def service(name: str, verb: str) -> None:
+    """Stop, start or kill -9 one service, whatever leans on it."""
+    must_be_up()
+    found = services.named(name)
+    if verb == "start":
+        found.up()
+    elif not process.stop(name, found.grace if verb == "stop" else 0):
+        raise LabError(f"{name} does not run: `lab service {name} start`.")
+    say(f"{name} " + {"start": "runs", "stop": "is stopped"}.get(verb, "died"))
+
+
 def down() -> None:
     """Stop everything that the lab started, and nothing else."""
     with alone():
@@ -207,14 +235,12 @@ def stop_all() -> None:
     """
     last = {"mariadb", "rabbitmq", "epmd", "memcached"}
     names = process.recorded()
-    computes = [hosts.compute_name(host) for host in settings.HOSTS]
+    first = {"bmc"}
+    for host in settings.HOSTS:
+        first |= {hosts.compute_name(host), f"ipmi-{host}"}
     layers = [
-        [name for name in names if name in computes or name == "bmc"],
-        [
-            name
-            for name in names
-            if name not in computes and name != "bmc" and name not in last
-        ],
+        [name for name in names if name in first],
+        [name for name in names if name not in first | last],
         [name for name in names if name in last],
     ]
     by_name = {service.name: service for service in services.SERVICES}
@@ -232,70 +258,3 @@ def stop_all() -> None:
 
 def _stop(service: Service | None, name: str) -> None:
     process.stop(name, service.grace if service else 5)
-
-
-def reset() -> None:
-    """No servers, every host up and enabled, every BMC well: what a test
-    starts from.
-    """
-    must_be_up()
-    with alone():
-        for host in settings.HOSTS:
-            hosts.mood(host, "ok")
-            hosts.energise(host)
-        cloud = Cloud()
-        eventually(
-            "the deletion of all servers",
-            partial(_no_servers, cloud, set()),
-            120,
-        )
-        ready()
-        eventually(
-            "the end of all guests",
-            lambda: not any(hosts.guests_on(host) for host in settings.HOSTS),
-            90,
-        )
-        if settings.FULL:
-            _reset_more(cloud)
-    say("the lab is reset")
-
-
-def _reset_more(cloud: Cloud) -> None:
-    from rig.services import aodh, mistral, octavia
-
-    mistral.forget_incidents()
-    aodh.reset()
-    if process.running("octavia"):
-        octavia.reset()
-    asked: set[str] = set()
-    eventually(
-        "the deletion of all volumes", partial(_no_volumes, cloud, asked), 60
-    )
-
-
-def _no_volumes(cloud: Cloud, asked: set[str]) -> bool:
-    path = "/volumes/detail?all_tenants=1"
-    volumes = cloud("cinder", "GET", path)["volumes"]
-    for volume in volumes:
-        if volume["id"] in asked:
-            continue
-        path = f"/volumes/{volume['id']}?force=true"
-        if cloud.ask("cinder", "DELETE", path).status < 400:
-            asked.add(volume["id"])
-    return not volumes
-
-
-def _no_servers(cloud: Cloud, asked: set[str]) -> bool:
-    servers = cloud(
-        "nova", "GET", "/servers/detail?all_tenants=1", microversion="2.94"
-    )["servers"]
-    for server in servers:
-        if (
-            server["id"] not in asked
-            and not cloud.ask(
-                "nova", "DELETE", f"/servers/{server['id']}"
-            ).status
-            >= 400
-        ):
-            asked.add(server["id"])
-    return not servers

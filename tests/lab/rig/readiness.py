@@ -84,13 +84,13 @@ def _schedulable(cloud: Cloud) -> bool:
 
 def must_be_up() -> None:
     """LabError when the lab does not run."""
-    if not process.running("nova-api"):
+    if not any(process.running(name) for name in process.recorded()):
         raise LabError("The lab is not up: run `lab up`.")
 
 
 def status() -> list[dict[str, Any]]:
-    """One row a service: name, pid, memory of its group (PSS), port,
-    healthy.
+    """One row a service: name, pid, memory of its group (PSS), port, healthy:
+    yes, NO, or off (one that nobody has started and nobody has to).
     """
     rows = []
     for service in services.SERVICES:
@@ -101,14 +101,16 @@ def status() -> list[dict[str, Any]]:
                 "pid": found[0].pid if found else None,
                 "mib": sum(proc.pss_kib for proc in found) // 1024,
                 "port": service.port,
-                "healthy": bool(found) and _well(service),
+                "healthy": _word(service, bool(found)),
             }
         )
     return rows
 
 
-def _well(service: Service) -> bool:
+def _word(service: Service, runs: bool) -> str:
+    if not runs:
+        return "NO" if service.auto else "off"
     try:
-        return service.healthy()
+        return "yes" if service.healthy() else "NO"
     except (OSError, LabError):
-        return False
+        return "NO"

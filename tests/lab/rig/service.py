@@ -16,7 +16,8 @@ class Service:
     """A long-running process. `after` names the steps and services that have
     to be done before it is started.
 
-    `started` is what `up` waits for when that is less than being healthy.
+    `started` is what `up` waits for when that is less than being healthy. One
+    that is not `auto` is started by `lab service` alone, and `reset` stops it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Service:
     before_start: Callable[[], None] | None = None
     grace: float = 15.0
     deadline: float = 120.0
+    auto: bool = True
 
     def up(self) -> None:
         """Start it (when it does not run) and wait until it is well."""

@@ -18,6 +18,8 @@ STATE = Path(os.environ.get("HA_LAB_DIR") or HOME / ".state").resolve()
 PROFILE = STATE / "profile"
 FULL = PROFILE.exists() and PROFILE.read_text().strip() == "full"
 
+SIZE = "full" if FULL else "small"
+
 VENV = STATE / "venv"
 BIN = VENV / "bin"
 ETC = STATE / "etc"
@@ -54,6 +56,8 @@ BMC_ACTIONS = LOG / "bmc-actions.jsonl"
 # Rack -> its hosts; in the full lab each rack is an aggregate with the
 # metadata `rack`.
 RACKS = {"rack1": ("host1", "host2"), "rack2": ("host3", "host4")}
+# MiB that must be available before the first start: about what it uses.
+MEMORY_MIB = 5000 if FULL else 2500
 HOSTS = (
     tuple(host for rack in RACKS.values() for host in rack)
     if FULL

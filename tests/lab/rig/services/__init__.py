@@ -9,6 +9,7 @@ A module may have `configure()` (write its files; called at each start),
 from __future__ import annotations
 
 from rig import settings
+from rig.errors import LabError
 from rig.service import Service, Setup
 from rig.services import (
     aodh,
@@ -62,5 +63,11 @@ def configure() -> None:
 
 
 def named(name: str) -> Service:
-    """The service of that name; KeyError when there is none."""
-    return {service.name: service for service in SERVICES}[name]
+    """The service of that name; LabError when there is none."""
+    for service in SERVICES:
+        if service.name == name:
+            return service
+    raise LabError(
+        f"There is no service {name!r} in the {settings.SIZE} lab: "
+        "`lab status` lists them."
+    )
