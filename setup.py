@@ -22,6 +22,7 @@ ACTIONS = [
     "close_incident",
     "find_unfinished",
     "strike_host",
+    "tell_owners",
     "answer",
     "find_returned",
     "assess_return",

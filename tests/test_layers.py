@@ -25,7 +25,7 @@ DECIDERS = {
     ),
     *("moving", "snapshot"),
 }
-DECIDERS |= {"foresight", "packing", "outlook"}
+DECIDERS |= {"foresight", "packing", "outlook", "tidings"}
 CORE = {"model", "errors", "settings"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
     # first word of a module -> what of ours, and whose else, it may import

@@ -216,6 +216,39 @@ def _foreign(e: Evidence) -> Iterable[str]:
     return e.foreign
 
 
+def _owners(e: Evidence) -> Iterable[str]:
+    hosts = set(e.world.hosts)
+    told: dict[str, set[str]] = {}
+    for event in e.world.events:
+        if not event.project:
+            continue
+        told.setdefault(event.traits.get("instance_id", ""), set()).add(
+            event.type
+        )
+        words = {
+            word.split("-")[0]
+            for trait, text in event.traits.items()
+            for word in text.split()
+            if trait != "display_name"
+        }
+        if words & hosts:
+            yield f"a tenant's {event.type} names a host"
+    away = any("are not told" in entry["text"] for entry in e.trace)
+    for _, report in () if away else e.incidents:
+        for row in (
+            report.guests if report and not report.incident.dry_run else ()
+        ):
+            kinds = told.get(row.guest, set())
+            if row.steps and not kinds & ENDS:
+                yield f"nobody told the owner of {row.name} how it ended"
+            if not row.steps and not kinds:
+                yield f"nobody told the owner of {row.name} anything"
+
+
+ENDS = frozenset(
+    {"compute.instance.recovered", "compute.instance.recovery_failed"}
+)
+
 CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "no evacuation without proof": _proof_first,
     "never two running copies": _one_copy,
@@ -230,4 +263,5 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "nobody left drained": _undrained,
     "nobody let in early": _early,
     "strangers change nothing": _foreign,
+    "owners are told, and learn no host": _owners,
 }

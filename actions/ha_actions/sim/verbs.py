@@ -35,6 +35,7 @@ STEPS = (
     "close_incident",
     "find_unfinished",
     "strike_host",
+    "tell_owners",
     "answer",
     "find_returned",
     "assess_return",

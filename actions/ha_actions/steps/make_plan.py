@@ -30,6 +30,7 @@ from ha_actions.prospects import MOVING
 from ha_actions.run import Batches, Run
 from ha_actions.settings import Policy
 from ha_actions.steps.drain_members import Drained
+from ha_actions.steps.tell_owners import keep_owners
 
 DEADLINE_S = 270
 MEMBERS_UNKNOWN = "members_unknown"
@@ -62,6 +63,7 @@ class MakePlan(HaAction):
         proof = run.record.proof(incident.id)
         cloud = run.cloud(incident)
         found = run.patiently(lambda: cloud.guests_on(incident.host))
+        keep_owners(run, incident, found)
         done = _done(run, incident)
         again = {g.id for g in found if (g.id, EVACUATE) in done}
         plan = make_plan(
