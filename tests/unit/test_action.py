@@ -41,6 +41,9 @@ ANY = {
     "enable": False,
     "by": "",
     "probe": "p-1",
+    "end": False,
+    "server": "id-db",
+    "failure": "f-1",
 }
 
 
