@@ -24,6 +24,7 @@ ACTIONS = [
     "strike_host",
     "tell_owners",
     "answer",
+    "look_around",
     "find_returned",
     "assess_return",
     "readmit_host",

@@ -17,6 +17,7 @@ DECIDERS = {
     *("intake", "judge", "policy", "plan", "evacuation", "report"),
     *(
         "prospects",
+        "around",
         "recovery_check",
         "explain",
         "order",
@@ -43,6 +44,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         VALUES | {"ports", "cloud"},
         {"openstack", "keystoneauth1", "requests", "urllib3"},
     ),
+    "alarm_names": ({"errors"}, {"keystoneauth1", "requests"}),
+    "record_store": ({"errors"}, set()),
     "ledger": (VALUES | {"ports"}, {"keystoneauth1", "requests"}),
     "network": (VALUES | {"ports"}, set()),
     "clock": (VALUES | {"ports"}, set()),

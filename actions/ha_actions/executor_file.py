@@ -21,7 +21,7 @@ from openstack import connection as sdk_connection
 from openstack import exceptions as sdk_errors
 from oslo_log import formatters
 
-from ha_actions import fence_file
+from ha_actions import alarm_names, fence_file
 from ha_actions.bus import MessageBus
 from ha_actions.clock import SystemClock
 from ha_actions.cloud import OpenStackCloud
@@ -40,6 +40,7 @@ from ha_actions.ports import (
     Network,
     Witness,
 )
+from ha_actions.record_store import ReportFolder
 from ha_actions.settings import Policy
 
 DEFAULT_PATH = "/etc/mistral-ha-pack/executor.yaml"
@@ -75,6 +76,7 @@ class ExecutorFile:
     namespace: str = ""
     log: Log = field(default_factory=Log)
     bus: BusKeys = field(default_factory=BusKeys)
+    reports_dir: str = ""
 
 
 def from_file(path: str | None = None) -> Outside:
@@ -97,10 +99,12 @@ def from_file(path: str | None = None) -> Outside:
     fences = functools.partial(fence_file.fences_of, what.fences, clock)
     if what.fences:
         fence_file.check(what.fences, clock)
+    ledger = ledger_of(what.ledger_cloud or what.cloud)
     return Outside(
         operator_projects=frozenset(what.operator_projects),
         clock=clock,
-        ledger=ledger_of(what.ledger_cloud or what.cloud),
+        ledger=ledger,
+        executions=ledger,
         network=network,
         journal=LogJournal(),
         cloud=cloud_of(what.cloud, clock),
@@ -108,7 +112,20 @@ def from_file(path: str | None = None) -> Outside:
         witnesses=functools.partial(witnesses_of, network, fences, clock),
         namespace=_namespace(what.namespace),
         bus=bus_of(what.bus, where),
+        reports=_reports(what.reports_dir, where),
+        alarms=alarm_names.of(_region(what.cloud)),
     )
+
+
+def _reports(path: str, where: Path) -> ReportFolder | None:
+    if not path:
+        return None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise fence_file.bad(
+            f"{where}: reports_dir: {path} is no directory that this user "
+            "may write; make it, or leave the key out."
+        )
+    return ReportFolder(path)
 
 
 def bus_of(keys: BusKeys, where: Path) -> Bus:

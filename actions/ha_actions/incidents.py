@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ha_actions.codec import from_json, to_json
-from ha_actions.errors import BadInput, Refused
+from ha_actions.errors import BadInput, HaError, Refused
 from ha_actions.model import Claim, Incident, Proof, Refusal
 from ha_actions.ports import Clock, Ledger
 from ha_actions.settings import Limits
@@ -88,6 +88,24 @@ class Record:
             self._read(name, Opened) for name in self.ledger.names("ha.open.")
         )
         return [entry for entry in found if entry is not None]
+
+    def opened_and_bad(self) -> tuple[list[Opened], dict[str, str]]:
+        """The same; and entries that cannot be read, each with its reason.
+
+        For those who look after all: one bad entry hides no other.
+        """
+        found, bad = [], {}
+        for name in self.ledger.names("ha.open."):
+            try:
+                entry = self._read(name, Opened)
+            except HaError as error:
+                if error.retryable:
+                    raise
+                bad[name] = error.message
+                continue
+            if entry is not None:
+                found.append(entry)
+        return found, bad
 
     def take(self, entry: Opened) -> Opened:
         """Open the host's incident, unless one is: whoever has it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -29,6 +30,8 @@ TIMEOUT_S = 30
 
 DESCRIPTION = "mistral-ha-pack: do not edit by hand"
 """On every entry of ours; what lacks it is somebody else's."""
+
+ENDED = ("SUCCESS", "ERROR", "CANCELLED")
 
 NAME_MAX = 200
 """Source: mistral.db.v2.sqlalchemy.models.Environment.name."""
@@ -109,6 +112,37 @@ class MistralLedger:
     def execution_project(self, execution: str) -> str:
         """The project that owns it, ``""`` if the reader cannot see it."""
         return self._execution(execution, "project_id")
+
+    def past_executions(self, before: float) -> list[str]:
+        """Executions of our workflows that ended before a moment: some."""
+        what = "list past executions"
+        stamp = datetime.fromtimestamp(before, timezone.utc)
+        answer = self._send(
+            "GET",
+            "/executions",
+            params={
+                "fields": "id",
+                "limit": "50",
+                "workflow_name": "has:ha.v",
+                "state": "in:SUCCESS,ERROR,CANCELLED",
+                "updated_at": f"lt:{stamp:%Y-%m-%d %H:%M:%S}",
+            },
+        )
+        _check(answer, what)
+        found = _body(answer, what).get("executions", [])
+        return [str(one["id"]) for one in found]
+
+    def forget_execution(self, execution: str) -> bool:
+        """Delete one that has ended; False if it has not. Gone: True."""
+        state = self.execution_state(execution)
+        if state not in ("", *ENDED):
+            return False
+        if state:
+            path = f"/executions/{quote(execution, safe='')}"
+            answer = self._send("DELETE", path)
+            if answer.status_code != 404:
+                _check(answer, f"delete execution {execution}")
+        return True
 
     def _execution(self, execution: str, field: str) -> str:
         what = f"read execution {execution}"

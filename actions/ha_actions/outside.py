@@ -7,7 +7,7 @@ an ``Outside`` over with :func:`use`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ha_actions.model import Event
@@ -15,10 +15,12 @@ from ha_actions.ports import (
     Bus,
     Clock,
     Cloud,
+    Executions,
     Fence,
     Journal,
     Ledger,
     Network,
+    Reports,
     Witness,
 )
 from ha_actions.settings import Policy
@@ -50,6 +52,12 @@ class Outside:
     namespace: str = "00000000-0000-0000-0000-000000000000"
     """Secret of the installation: makes execution ids unguessable."""
     bus: Bus = field(default_factory=NoBus)
+    executions: Executions | None = None
+    """None: somebody else cleans them, or nobody."""
+    reports: Reports | None = None
+    """None: old reports stay in the ledger."""
+    alarms: Callable[[], Collection[str]] | None = None
+    """Names of our alarms that Aodh has, enabled; None: there is no Aodh."""
 
 
 _current: list[Outside] = []

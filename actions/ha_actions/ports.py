@@ -93,6 +93,26 @@ class Ledger(Protocol):
         """The project that owns it, ``""`` if the reader cannot see it."""
 
 
+class Executions(Protocol):
+    """Mistral's memory of what has run, which nobody else cleans."""
+
+    def past_executions(self, before: float) -> list[str]:
+        """Executions of our workflows that ended before a moment: some."""
+
+    def forget_execution(self, execution: str) -> bool:
+        """Delete one that has ended; False if it has not. Gone: True."""
+
+
+class Reports(Protocol):
+    """Where an incident's record stays when the ledger lets it go."""
+
+    def keep(self, incident: str, parts: Mapping[str, Any]) -> None:
+        """Whole or not at all; the same again replaces it.
+
+        :raises Failed: it was not kept.
+        """
+
+
 class Cloud(Protocol):
     """Nova, Neutron, Cinder and Octavia, as far as the pack needs them."""
 

@@ -10,7 +10,7 @@ from ha_actions.errors import HaError, Refused
 from ha_actions.model import Host
 from ha_actions.policy import load
 from ha_actions.settings import Policy
-from ha_actions.steps.find_unfinished import LAST_RUN
+from ha_actions.steps.look_around import LAST_RUN
 
 from ha_installer import (
     catalogue,

@@ -163,6 +163,9 @@ class Installation:
                 "at": self.site.clock.now(),
                 "books": {b.name: b.digest for b in catalogue.books()},
                 "actions": own_interface(),
+                "alarms": [t.name for t in catalogue.alarms()]
+                if self.aodh
+                else [],
             },
         )
 

@@ -44,6 +44,7 @@ ANY = {
     "end": False,
     "server": "id-db",
     "failure": "f-1",
+    "incidents": [],
 }
 
 

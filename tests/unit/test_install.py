@@ -14,6 +14,7 @@ import pytest
 import requests
 from ha_actions.clock import SystemClock
 from ha_actions.incidents import Opened, Record
+from ha_actions.ledger import ENDED, MistralLedger
 from ha_actions.model import Incident
 from ha_installer import catalogue, cli, clouds
 from ha_installer.catalogue import TAG, TRIGGER
@@ -284,3 +285,22 @@ def test_check_tells_each_line_and_its_cure(
 
 def by_check(found: Any) -> dict[str, dict[str, str]]:
     return {line["check"]: line for line in found["lines"]}
+
+
+def test_past_executions_are_found_and_forgotten(
+    mistral: str, record: Record, policy: str
+) -> None:
+    """By the ledger's own adapter, over the real API."""
+    assert cli.main(["install", "--policy", policy, "--yes"]) == 0
+    here = clouds.site("here")
+    ledger = here.ledger
+    assert isinstance(ledger, MistralLedger)
+    id = here.mistral.start("ha.v1.probe", {})
+    while here.mistral.execution(id)[0] not in ENDED:
+        here.clock.sleep(0.2)
+    now = here.clock.now()
+    assert id not in ledger.past_executions(now - 3600)
+    assert id in ledger.past_executions(now + 60)
+    assert ledger.forget_execution(id)
+    assert ledger.execution_state(id) == ""
+    assert ledger.forget_execution(id)

@@ -37,6 +37,7 @@ STEPS = (
     "strike_host",
     "tell_owners",
     "answer",
+    "look_around",
     "find_returned",
     "assess_return",
     "readmit_host",

@@ -36,7 +36,8 @@ class FindUnfinished(HaAction):
         then holds it for a person.
         """
         found = []
-        for entry in run.patiently(run.record.all_opened):
+        opened, _ = run.patiently(run.record.opened_and_bad)
+        for entry in opened:
             if entry.held == DEFERRED:
                 waited = run.clock.now() - entry.held_at
                 if waited >= PAUSE_S:
