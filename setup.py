@@ -17,6 +17,7 @@ ACTIONS = [
     "fail_over_balancers",
     "retire_servers",
     "await_ready",
+    "await_owner",
     "record_failure",
     "verify",
     "close_incident",

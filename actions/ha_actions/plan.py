@@ -28,6 +28,7 @@ from ha_actions.settings import Policy
 READY = "ha.await_ready"
 MEMBERS = "ha.update_members"
 RETIRE = "ha.retire_servers"
+OWNER = "ha.await_owner"
 LAST = 9
 """The rank of what nobody waits for."""
 
@@ -137,6 +138,8 @@ def make_plan(
 def _steps(planned: Planned, prospect: Prospect, policy: Policy) -> list[str]:
     if prospect.steps:
         return list(prospect.steps)
+    if prospect.code == "left_custom" and policy.recovery.custom_s:
+        return [OWNER]
     if prospect.method is None:
         return []
     steps = policy.methods.get(prospect.method.value, [])
@@ -194,6 +197,8 @@ def _cells(
                 continue
             nobody = step == RETIRE or (step == READY and group not in awaited)
             key = (LAST, 0, i) if nobody else (place.rank, place.depth, i)
+            if step == OWNER:  # may take long, and holds up nobody of ours
+                key = (LAST, 1, i)
             known = begun.get((c.id, step))
             if known is not None:
                 late[known.id] = max(late.get(known.id, key), key)
@@ -210,6 +215,8 @@ def _with_ready(c: _Chosen, awaited: bool) -> list[str]:
     """Its steps, and where it is asked whether it serves: before the end of
     what it replaces."""
     steps = list(c.steps)
+    if OWNER in steps:  # it asks by itself whether the new server serves
+        return steps
     if awaited or c.planned.choice.probe or MEMBERS in steps:
         at = steps.index(RETIRE) if RETIRE in steps else len(steps)
         steps.insert(at, READY)
@@ -237,7 +244,7 @@ def _waves(cells: Mapping[_Key, _Cell], size: int, name: str) -> list[Wave]:
 
 def _wave_name(key: _Key) -> str:
     if key[0] == LAST:
-        return f"last, step {key[2] + 1}"
+        return "owners" if key[1] else f"last, step {key[2] + 1}"
     rank = next(p.value for p, r in RANK.items() if r == key[0])
     after = f", after {key[1]} other(s)" if key[1] else ""
     return f"{rank} priority, step {key[2] + 1}{after}"

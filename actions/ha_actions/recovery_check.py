@@ -56,6 +56,8 @@ def check_guest(
         good = balancer in ("", "ACTIVE")  # empty: its owner deleted it
         add("load balancer", good, balancer or "deleted")
         return found
+    if planned.choice.protection is Protection.CUSTOM:
+        return found  # its owner's; ha.await_owner has looked
     cattle = planned.choice.protection is Protection.CATTLE
     there = copy if cattle else now
     if there is None:

@@ -199,6 +199,13 @@ class Recovery:
         low=0,
         high=604800,
     )
+    custom_s: int = knob(
+        900,
+        "Seconds since the proof of death in which a `custom` server's owner "
+        "may bring it back; then the incident is held. 0: it is not watched.",
+        low=0,
+        high=1800,
+    )
     instance_store: dict[str, str] = knob(
         {},
         "Aggregate -> `shared` or `local`: Nova cannot tell whether an "

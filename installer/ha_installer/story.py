@@ -13,8 +13,15 @@ from typing import Any
 
 from ha_actions.errors import BadInput
 from ha_actions.incidents import Record
-from ha_actions.model import GuestReport, Incident, Proof, Report
+from ha_actions.model import (
+    GuestReport,
+    Incident,
+    Proof,
+    Protection,
+    Report,
+)
 from ha_actions.prospects import Prospect
+from ha_actions.report import LEFT_ALONE
 from ha_actions.run import Batches, Outcomes
 
 DEEDS = {
@@ -22,6 +29,7 @@ DEEDS = {
     "ha.recreate_servers": "made anew",
     "ha.update_members": "in its pools",
     "ha.await_ready": "ready",
+    "ha.await_owner": "owner",
     "ha.retire_servers": "old one deleted",
 }
 """A step that ended well, in words; others keep their name."""
@@ -88,9 +96,11 @@ class Lane:
         """Whether what happened is what ``ha-pack explain`` had said."""
         if self.promise is None:
             return True
+        head = self.row.outcome.partition(",")[0]
         if self.promise.comes_back:
-            head = self.row.outcome.partition(",")[0]
             return head in ("recovered", "planned")
+        if self.promise.code == "left_custom" and self.row.did != LEFT_ALONE:
+            return head in ("recovered", "planned", "deleted")
         return self.row.outcome == self.promise.code
 
     @property
@@ -105,7 +115,8 @@ class Lane:
             return "bad"
         if self.row.outcome.startswith("refused_"):
             return "person"
-        return "alone" if self.row.did == "left alone" else "back"
+        others = self.row.protection is Protection.CUSTOM  # its owner's deed
+        return "alone" if others or self.row.did == LEFT_ALONE else "back"
 
 
 @dataclass(frozen=True)

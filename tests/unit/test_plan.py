@@ -31,6 +31,7 @@ REQUIRES = {
     MEMBERS: Requires.VERDICT,
     RETIRE: Requires.PROOF,
     READY: Requires.VERDICT,
+    "ha.await_owner": Requires.VERDICT,
 }
 HIGH, LOW = Priority.HIGH, Priority.LOW
 CATTLE, PET = Protection.CATTLE, Protection.PET
@@ -133,7 +134,7 @@ def test_nothing_to_do() -> None:
             ],
         ),
         (one("x", Protection.IGNORE), []),
-        (one("x", Protection.CUSTOM), []),
+        (one("x", Protection.CUSTOM), [["ha.await_owner: x"]]),
         (one("x", service_vm="octavia"), []),
         (one("x", discard_local_disk=False), []),
         (one("x", state="resized"), []),
@@ -153,7 +154,6 @@ def test_one_guest(who: Planned, waves: list[list[str]]) -> None:
     ("who", "code", "wanted"),
     [
         (one("x", Protection.IGNORE), "left_ignored", True),
-        (one("x", Protection.CUSTOM), "left_custom", True),
         (one("x", service_vm="octavia"), "left_service_vm", True),
         (one("x", state="unheard-of"), "refused_unknown_state", False),
     ],
@@ -165,6 +165,30 @@ def test_who_is_left_alone_and_why(
     assert (left.code, left.wanted) == (code, wanted)
     assert left.reason
     assert left.protection is who.choice.protection
+
+
+def test_a_custom_server_may_be_left_unwatched() -> None:
+    policy = Policy(recovery=Recovery(custom_s=0))
+    (left,) = make([one("x", Protection.CUSTOM)], policy=policy).left_alone
+    assert (left.code, left.wanted) == ("left_custom", True)
+
+
+def test_nobody_waits_for_an_owner() -> None:
+    plan = make(
+        [
+            one("mine", Protection.CUSTOM, priority=HIGH, group="g"),
+            one("db", after="g"),
+            one("web", CATTLE),
+        ]
+    )
+    assert told(plan)[-1] == ["ha.await_owner: mine"]
+    assert plan.waves[-1].name == "owners"
+    assert [f"{EVACUATE}: db"] in told(plan)[:-1]
+
+
+def test_an_owner_is_awaited_only_with_proof() -> None:
+    (left,) = make([one("x", Protection.CUSTOM)], proven=False).left_alone
+    assert left.code == "waits_for_proof"
 
 
 def test_the_operator_may_change_a_method() -> None:

@@ -12,6 +12,7 @@ from ha_actions import operator_acts
 from ha_actions.confirm_dead import Look, confirm
 from ha_actions.errors import BadInput
 from ha_actions.incidents import Record
+from ha_actions.policy_tags import TAG_REPLACES
 from ha_actions.sim import alarms
 from ha_actions.sim.balancers import fail_over
 from ha_actions.sim.nova import Nova
@@ -260,6 +261,14 @@ def service(stage: Stage, words: tuple[str, ...]) -> None:
 
 def delete(stage: Stage, words: tuple[str, ...]) -> None:
     Nova(stage.world).delete(stage.world.named(words[0]).id)
+
+
+def replace(stage: Stage, words: tuple[str, ...]) -> None:
+    """What its owner's own workflow does for a custom server."""
+    old = stage.world.named(words[0])
+    if len(words) > 1:
+        stage.world.named(words[0]).spawn_fails = 9
+    Nova(stage.world).create(old.value(), {TAG_REPLACES: old.id})
 
 
 def quota(stage: Stage, words: tuple[str, ...]) -> None:
