@@ -1,0 +1,181 @@
+"""Pets in depth on the full lab: what is put back, who waits for room, moves
+that a host's death cut short, and amphorae, which are left to Octavia.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.lab_full
+
+PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
+RECOVERY_S = 240
+
+
+@pytest.fixture
+def ctl(full: ModuleType) -> ModuleType:
+    """The operator's side of the lab."""
+    import control
+
+    return control
+
+
+def rows(report: dict[str, Any]) -> dict[str, Any]:
+    """Server name -> its row in the incident's report."""
+    found = report.get("report") or report
+    return {row["name"]: row for row in found["guests"]}
+
+
+def act(lab: ModuleType, id: str, body: dict[str, Any]) -> int:
+    """One server action as the admin; its HTTP status."""
+    answer = lab.cloud("lab").compute.post(
+        f"/servers/{id}/action", json=body, microversion=lab.MICROVERSION
+    )
+    return int(answer.status_code)
+
+
+def bigger_flavor(lab: ModuleType) -> str:
+    """A flavor to resize to; made once."""
+    compute = lab.cloud("lab").compute
+    found = compute.find_flavor("tiny-2") or compute.create_flavor(
+        name="tiny-2", ram=64, vcpus=1, disk=1
+    )
+    return str(found.id)
+
+
+def test_what_a_pet_had_it_has_again(
+    full: ModuleType, ctl: ModuleType
+) -> None:
+    """Rescued, tagged, locked with a reason, on two volumes' devices; and a
+    resize that the death cut short before anything had left the host.
+    """
+    lab = full
+    flavor = bigger_flavor(lab)
+    ids = {
+        "disk": ctl.boot_from_volume("disk", "host1", metadata=PET),
+        "rescued": lab.post_server("rescued", "host1", metadata=PET),
+        "tagged": lab.post_server(
+            "tagged", "host1", metadata=PET, tags=["gold", "prod"]
+        ),
+        "resizing": ctl.boot_from_volume("resizing", "host1", metadata=PET),
+    }
+    for id in ids.values():
+        lab.wait_server(id, 180, status="ACTIVE")
+    owner = lab.cloud("lab-tenant").compute
+    owner.lock_server(ids["tagged"], locked_reason="mine")
+    owner.rescue_server(ids["rescued"])
+    lab.wait_server(ids["rescued"], 60, status="RESCUE")
+    had = {name: ctl.addresses(id) for name, id in ids.items()}
+
+    lab.pull_plug("host1")
+    asked = act(lab, ids["resizing"], {"resize": {"flavorRef": flavor}})
+    output = ctl.wait(ctl.start({"alarm": ctl.alarm("host1")}), RECOVERY_S)
+
+    report = ctl.report(output["incident"])
+    print(f"resize answered {asked}; {output['summary']}")
+    for row in rows(report).values():
+        print(row["name"], row["outcome"], row["reason"])
+        for found in row["findings"]:
+            print("   ", found["check"], found["ok"], found["detail"])
+    assert output["state"] == "closed", output
+    for name, id in ids.items():
+        now = lab.server(id)
+        assert (now["status"], now["task_state"]) == ("ACTIVE", None), now
+        assert now["host"] != "host1"
+        assert lab.copies_running(id) == [now["host"]]
+        assert ctl.addresses(id) == had[name]
+        assert len(ctl.evacuations(id)) == 1
+    assert ctl.locked(ids["tagged"]) == (True, "mine")
+    checks = {f["check"] for f in rows(report)["tagged"]["findings"]}
+    assert {"server tags", "security groups", "lock"} <= checks
+    owner.unlock_server(ids["tagged"])  # it is still its owner's lock
+    lab.until(
+        lambda: not ctl.locked(ids["tagged"])[0], 10, "its owner's unlock"
+    )
+    assert "Placement" in str(report["report"]["notes"])
+
+
+def test_no_room_is_deferred_until_there_is(
+    full: ModuleType, ctl: ModuleType
+) -> None:
+    lab = full
+    id = lab.boot("waits", "host1", metadata=PET)
+    others = [h for h in lab.hosts() if h != "host1"]
+    compute = lab.cloud("lab").compute
+    for host in others:
+        compute.disable_service(lab.compute_service(host)["id"])
+    lab.pull_plug("host1")
+    lab.wait_host("host1", "down", 30)
+
+    output = ctl.wait(ctl.start({"alarm": ctl.alarm("host1")}), RECOVERY_S)
+
+    held = ctl.report(output["incident"])
+    row = rows(held)["waits"]
+    assert output["state"] == "held", output
+    assert row["outcome"] == "deferred", row
+    for host in others:
+        compute.enable_service(lab.compute_service(host)["id"])
+    until = time.time() + RECOVERY_S
+    while time.time() < until:  # as the cron trigger does
+        ctl.wait(ctl.start({}, "ha.v1.reconcile"), RECOVERY_S)
+        if lab.server(id)["host"] != "host1":
+            break
+        time.sleep(15)
+    now = lab.server(id)
+    assert (now["status"], now["task_state"]) == ("ACTIVE", None), now
+    assert now["host"] in others
+    assert lab.copies_running(id) == [now["host"]]
+    assert len(ctl.evacuations(id)) == 2, "one without room, one with"
+    assert rows(ctl.report(output["incident"]))["waits"]["as_chosen"]
+
+
+def make_amphora(lab: ModuleType, lb: str, server: str) -> None:
+    """Octavia's no-op back end has no servers: one of Nova's stands in."""
+    from rig import settings
+
+    code = (
+        "import sqlalchemy as sa, sys\n"
+        "sql = sa.text('UPDATE amphora SET compute_id=:server '\n"
+        "              'WHERE load_balancer_id=:lb')\n"
+        "with sa.create_engine(sys.argv[1]).begin() as db:\n"
+        "    values = {'server': sys.argv[2], 'lb': sys.argv[3]}\n"
+        "    assert db.execute(sql, values).rowcount == 1\n"
+    )
+    python = settings.VENV / "bin" / "python"
+    command = [str(python), "-c", code, settings.db_url("octavia"), server, lb]
+    subprocess.run(command, check=True)
+
+
+def test_an_amphora_is_left_to_octavia(
+    full: ModuleType, ctl: ModuleType
+) -> None:
+    lab = full
+    api = lab.cloud("lab-tenant").load_balancer
+    subnet = lab.cloud("lab").network.find_subnet("lab")
+    lb = api.create_load_balancer(name="stands-in", vip_subnet_id=subnet.id).id
+    api.wait_for_load_balancer(lb, interval=0.2, wait=60)
+    # a pet by its tags, and with no name of Octavia's: Octavia's word counts
+    id = lab.boot("stand-in", "host1", metadata=PET)
+    other = lab.boot("pet", "host1", metadata=PET)
+    make_amphora(lab, lb, id)
+    lab.pull_plug("host1")
+    lab.wait_host("host1", "down", 30)
+
+    output = ctl.wait(ctl.start({"alarm": ctl.alarm("host1")}), RECOVERY_S)
+
+    row = rows(ctl.report(output["incident"]))["stand-in"]
+    print(output["summary"], row)
+    assert ctl.evacuations(id) == []
+    assert lab.server(id)["host"] == "host1"
+    assert lab.server(other)["host"] != "host1"
+    assert row["did"] == "fail over balancers"
+    assert row["outcome"] == "recovered", row
+    assert output["state"] == "closed", output
+    amphorae = lab.cloud("lab").load_balancer.amphorae(loadbalancer_id=lb)
+    assert id not in [a.compute_id for a in amphorae]
+    assert api.get_load_balancer(lb).provisioning_status == "ACTIVE"
