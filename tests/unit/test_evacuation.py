@@ -184,6 +184,40 @@ def test_busy_on_the_new_host_is_waited_for() -> None:
     assert next_move(here(), now, [record()], tries=2).move is Move.WAIT
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "asked", "verb"),
+    [
+        ("active", "stopped", (), "start"),
+        ("error", "stopped", (), "start"),
+        ("rescued", "stopped", (), "start"),
+        ("paused", "stopped", (), "start"),
+        ("paused", "active", ("start",), "pause"),
+        ("active", "stopped", ("start",), ""),
+        ("stopped", "stopped", (), ""),
+        ("suspended", "stopped", (), ""),
+        ("active", "active", (), ""),
+    ],
+)
+def test_placed_stopped_then_started(
+    before: str, now: str, asked: tuple[str, ...], verb: str
+) -> None:
+    step = next_move(
+        here(vm_state=before),
+        there(vm_state=now),
+        [record()],
+        tries=2,
+        restored=asked,
+        place_stopped=True,
+    )
+    assert step.verb == verb
+    assert step.move is (Move.RESTORE if verb else Move.SETTLED)
+
+
+def test_what_its_owner_stopped_is_not_started() -> None:
+    step = next_move(here(), there(vm_state="stopped"), [record()], tries=2)
+    assert step.move is Move.SETTLED
+
+
 # -- failed evacuations -------------------------------------------------------
 @pytest.mark.parametrize(
     ("failures", "tries", "fault", "move", "code"),

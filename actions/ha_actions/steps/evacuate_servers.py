@@ -189,7 +189,7 @@ class _Evacuation:
         cloud, id = self.job.cloud, planned.guest.id
         if move.move is Move.RESET:
             cloud.reset_state(id, "active", claim)
-            return
+            # and at once the POST: nothing else can have changed its state
         if move.move is Move.RESTORE:
             asked = self.restored.setdefault(id, set())
             asked.add(move.verb)
