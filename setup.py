@@ -11,6 +11,7 @@ ACTIONS = [
     "drain_members",
     "fence_host",
     "make_plan",
+    "plan_ahead",
     "evacuate_servers",
     "recreate_servers",
     "update_members",

@@ -42,12 +42,8 @@ class Job:
         """Whether an earlier run of this batch ended in the middle."""
         self.quiet_until = 0.0
         """Until then a call of that run may still be at work in Nova."""
-        kept = run.outcomes(incident, batch)
-        self.outcomes = {
-            id: o
-            for id, o in kept.items()
-            if o.result in (Result.DONE, Result.ALREADY)
-        }
+        self._before = run.outcomes(incident, batch)
+        self.outcomes = _good(self._before)
 
     @property
     def todo(self) -> list[Planned]:
@@ -61,8 +57,8 @@ class Job:
         """Whether the step's deadline has not passed."""
         return self.run.clock.now() < self.until
 
-    def permit(self) -> Claim:
-        """Leave to act now: claimed, armed, and the proof held up again."""
+    def hold(self) -> Claim:
+        """Keep the claim while waiting; what was done before is known."""
         first = self._claim is None
         self._claim = self.run.permit(
             self.incident,
@@ -74,10 +70,25 @@ class Job:
             self.taken_over = True
             ended = self.run.record.former_end(self._claim)
             self.quiet_until = ended + NO_ANSWER_S
+            self._adopt()
+        return self._claim
+
+    def permit(self) -> Claim:
+        """Leave to act now: claimed, armed, and the proof held up again."""
+        claim = self.hold()
         self.run.check_requirement(
             self.incident, self.policy, self.cloud, self.batch.requires
         )
-        return self._claim
+        return claim
+
+    def _adopt(self) -> None:
+        """What another run has settled while we waited for its claim.
+
+        All of it if it came to its end then: that was this step.
+        """
+        now = self.run.outcomes(self.incident.id, self.batch.id)
+        whole = len(now) == len(self.batch.guests) and now != self._before
+        self.outcomes = now if whole else {**_good(now), **self.outcomes}
 
     def copies(self) -> dict[str, Guest]:
         """Old guest id -> the server in its place, for this batch."""
@@ -161,6 +172,15 @@ class Job:
         return {"batch": self.batch.id, "counts": counts}
 
 
+def _good(outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
+    """Those that ended well: the others are tried again."""
+    return {
+        id: o
+        for id, o in outcomes.items()
+        if o.result in (Result.DONE, Result.ALREADY)
+    }
+
+
 STOPS = frozenset(
     {"superseded", "disarmed", "aborted", "dry_run", "no_proof", "proof_void"}
 )
@@ -180,6 +200,7 @@ class BatchStep(HaAction):
         if not job.todo:
             return {"batch": self.batch, "counts": {}}
         try:
+            job.hold()  # first: what is seen while another works is stale
             self.work(job)
         except Refused as refusal:
             if refusal.code == "superseded":  # the other one writes outcomes

@@ -112,13 +112,14 @@ class OpenStackCloud:
         check_nova(answer, what)
 
     # -- guests, reading -------------------------------------------------
-    def guests_on(self, host: str) -> list[Guest]:
-        """Every guest of the host, in three to five calls.
+    def guests_on(self, host: str, *, brief: bool = False) -> list[Guest]:
+        """Every guest of the host, in three to five calls; brief: in one or
+        two.
 
         :raises Transient: nothing is listed and Nova does not know the host
             either: its cell may be down, and no list means nothing then.
         """
-        return self._servers.guests_on(host)
+        return self._servers.guests_on(host, brief=brief)
 
     def guests(
         self, ids: Iterable[str], *, brief: bool = False

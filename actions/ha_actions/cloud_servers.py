@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ha_actions import cloud_values as values
@@ -62,8 +63,10 @@ class Servers:
         found = self._nova_list("/os-aggregates", "aggregates")
         return [values.aggregate(body) for body in found]
 
-    def guests_on(self, host: str) -> list[Guest]:
+    def guests_on(self, host: str, *, brief: bool = False) -> list[Guest]:
         """Every guest of the host, in three to five calls.
+
+        :param brief: without ports and groups, in one or two.
 
         :raises Transient: nothing is listed and Nova does not know the host
             either: its cell may be down, and no list means nothing then.
@@ -77,6 +80,8 @@ class Servers:
                     "its cell may be down.",
                 )
             return []
+        if brief:
+            return list(self._plain(bodies).values())
         ports = self._ports({"binding:host_id": host})
         lost = [
             body["id"]
@@ -263,16 +268,20 @@ class Servers:
         for part in chunks(without_ports):
             ports.update(self._ports({"device_id": part}))
         groups = self._groups_of({body["id"] for body in bodies})
-        plain = {b["id"]: values.guest(b) for b in bodies}
-        images = self._image_properties({g.image for g in plain.values()})
         return {
-            body["id"]: values.guest(
-                body,
-                ports.get(body["id"], ()),
-                groups.get(body["id"]),
-                images.get(plain[body["id"]].image),
+            id: replace(
+                guest, ports=tuple(ports.get(id, ())), group=groups.get(id)
             )
-            for body in bodies
+            for id, guest in self._plain(bodies).items()
+        }
+
+    def _plain(self, bodies: Sequence[Mapping[str, Any]]) -> dict[str, Guest]:
+        """Servers as guests, with the properties of their images."""
+        found = [values.guest(body) for body in bodies]
+        images = self._image_properties({g.image for g in found})
+        return {
+            g.id: replace(g, image_properties=images.get(g.image, {}))
+            for g in found
         }
 
     def _ports(self, query: Mapping[str, Any]) -> dict[str, list[Port]]:

@@ -70,6 +70,10 @@ class Brake:
     until: float
 
 
+CLAIM_POLL_S = 2.0
+"""How often a claim that somebody holds is looked at."""
+
+
 class Record:
     """Every entry of ours in the ledger, by what it means."""
 
@@ -294,8 +298,8 @@ class Record:
             n, last = self._last_claim(id, subject)
             if last is not None and last["holder"] != holder:
                 rest = float(last["until"]) + SPARE_S - self.clock.now()
-                if rest > 0:
-                    self.clock.sleep(rest)
+                if rest > 0:  # it may be released long before
+                    self.clock.sleep(min(rest, CLAIM_POLL_S))
                     continue
             taken = self._take_claim(id, subject, holder, n + 1, lease_s)
             if taken is not None:

@@ -21,7 +21,7 @@ from ha_actions.model import (
     Requires,
     Wave,
 )
-from ha_actions.order import RANK, Group, place_all
+from ha_actions.order import RANK, Group, independent, place_all
 from ha_actions.prospects import FORESEEN, Prospect, prospects
 from ha_actions.settings import Policy
 
@@ -48,6 +48,8 @@ class Order:
     """Batches of a plan that was made ahead of the fence, and that may still
     be at work: taken over as they are, since their claims are by their ids.
     """
+    tried: Collection[tuple[str, str]] = ()
+    """(guest id, step) that has ended in this attempt, well or not."""
 
     def key(self, planned: Planned) -> tuple[float, str, str]:
         """Guests of one wave are served in this order."""
@@ -95,6 +97,7 @@ def make_plan(
     evidence: Evidence = Evidence.POWER,
     done: Collection[tuple[str, str]] = (),
     number: int = 1,
+    prefix: str = "p",
     order: Order | None = None,
 ) -> Plan:
     """Plan every guest of the host that is not done yet.
@@ -105,7 +108,7 @@ def make_plan(
     :param evidence: class of the proof: one of storage counts only for
         guests all of whose disks are on it; the others may still run.
     :param done: (guest id, step name) that ended well in an earlier plan.
-    :param number: of this plan within the incident; part of batch ids.
+    :param prefix: and ``number`` of this plan begin the ids of its batches.
     :param order: what decides beside the tags who goes first.
     """
     order = order or Order()
@@ -126,13 +129,36 @@ def make_plan(
             continue
         chosen.append(_Chosen(planned, prospect, tuple(able)))
     cells = _cells(chosen, requires, done, order)
-    waves = _waves(cells, policy.recovery.batch, f"p{number}")
+    waves = _waves(cells, policy.recovery.batch, f"{prefix}{number}")
     return Plan(
         incident=incident,
         host=host,
         waves=tuple(waves),
         left_alone=tuple(left),
     )
+
+
+def need_no_proof(
+    guests: Sequence[Planned],
+    policy: Policy,
+    requires: Mapping[str, Requires],
+    one_by_one: Collection[Group] = (),
+) -> list[Planned]:
+    """Guests that may be acted on as soon as the host is DOWN.
+
+    Those whose first step needs no proof, and who wait for nobody that does.
+    """
+    able: set[str] = set()
+    rescued: list[Planned] = []
+    for planned in guests:
+        prospect = prospects(planned.guest, planned.choice)
+        steps = _steps(planned, prospect, policy)
+        if steps:
+            rescued.append(planned)
+        if _allowed(prospect, steps, requires, False):
+            able.add(planned.guest.id)
+    free = independent(rescued, able, one_by_one)
+    return [p for p in rescued if p.guest.id in free]
 
 
 def _steps(planned: Planned, prospect: Prospect, policy: Policy) -> list[str]:
@@ -193,7 +219,7 @@ def _cells(
         place = places[c.id]
         group = (c.planned.guest.project, c.planned.choice.group)
         for i, step in enumerate(_with_ready(c, group in awaited)):
-            if (c.id, step) in done:
+            if (c.id, step) in done or (c.id, step) in order.tried:
                 continue
             nobody = step == RETIRE or (step == READY and group not in awaited)
             key = (LAST, 0, i) if nobody else (place.rank, place.depth, i)

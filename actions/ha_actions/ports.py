@@ -123,8 +123,11 @@ class Cloud(Protocol):
     def aggregates(self) -> list[Aggregate]:
         """Every host aggregate with its metadata."""
 
-    def guests_on(self, host: str) -> list[Guest]:
-        """Every guest that Nova's database places on the host."""
+    def guests_on(self, host: str, *, brief: bool = False) -> list[Guest]:
+        """Every guest that Nova's database places on the host.
+
+        :param brief: without ports and group, and the calls for them.
+        """
 
     def guests(
         self, ids: Iterable[str], *, brief: bool = False

@@ -34,7 +34,7 @@ DEEDS = {
 }
 """A step that ended well, in words; others keep their name."""
 
-_BATCH = re.compile(r"p(\d+)w(\d+)b(\d+)$")
+_BATCH = re.compile(r"[ap](\d+)w(\d+)b(\d+)$")
 
 
 @dataclass(frozen=True)

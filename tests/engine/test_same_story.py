@@ -23,6 +23,7 @@ CHOSEN = re.compile(r"\b(on|to) c\d+")
 IDS = re.compile(
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b"
 )
+OTHERS = {"dismissal": " dismissals", "ahead": " ahead"}
 READ = re.compile(r"read Off \d+ times over \d+ s")
 
 
@@ -39,9 +40,10 @@ def story(run: Played) -> dict[str, list[str]]:
     for entry in run.trace:
         text = CHOSEN.sub(r"\1 a host", entry["text"])
         text = READ.sub("read Off", IDS.sub("ID", text))
-        # a start that is dismissed is another execution's story
-        other = entry["kind"] == "dismissal"
-        subject = entry["subject"] + (" dismissals" if other else "")
+        # a start that is dismissed is another execution's story, and what
+        # is done beside the fence another branch's
+        apart = OTHERS.get(entry["kind"], "")
+        subject = entry["subject"] + apart
         told.setdefault(subject, []).append(f"{entry['kind']}: {text}")
     return told
 

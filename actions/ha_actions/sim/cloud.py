@@ -89,9 +89,9 @@ class SimCloud(SimBalancers, SimBelongings):
             self._call("nova", "aggregates", 1)
             read[self.request_id] = now
 
-    def guests_on(self, host: str) -> list[Guest]:
+    def guests_on(self, host: str, *, brief: bool = False) -> list[Guest]:
         """Every guest that Nova's database places on the host."""
-        self._call("nova", "guests_on", GUESTS_ON_CALLS)
+        self._call("nova", "guests_on", 1 if brief else GUESTS_ON_CALLS)
         with self.world.lock:
             return [
                 g.value() for g in self.world.guests.values() if g.host == host

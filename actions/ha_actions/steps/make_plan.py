@@ -24,7 +24,7 @@ from ha_actions.model import (
     Result,
 )
 from ha_actions.order import circles
-from ha_actions.plan import make_plan
+from ha_actions.plan import Order, make_plan
 from ha_actions.policy import choose
 from ha_actions.prospects import MOVING
 from ha_actions.run import Batches, Run
@@ -64,44 +64,102 @@ class MakePlan(HaAction):
         cloud = run.cloud(incident)
         found = run.patiently(lambda: cloud.guests_on(incident.host))
         keep_owners(run, incident, found)
-        done = _done(run, incident)
+        done = done_steps(run, incident)
         again = {g.id for g in found if (g.id, EVACUATE) in done}
+        guests = all_guests(
+            run, incident, policy, found, _members_known(run, incident), again
+        )
+        balancers = _balancers(run, incident) if found else {}
+        guests = [
+            replace(p, balancer=balancers.get(p.guest.id, p.balancer))
+            for p in guests
+        ]
+        tell_oddities(run, guests, found)
         plan = make_plan(
             incident.id,
             incident.host,
-            _guests(run, incident, policy, found, again),
+            guests,
             policy,
             requirements(),
             proven=incident.dry_run or proof is not None,
             evidence=proof.evidence if proof else Evidence.POWER,
             done={(id, step) for id, step in done if id not in again},
             number=len(numbers) + 1,
+            order=Order(
+                begun=begun(run, incident), tried=_tried(run, incident)
+            ),
         )
         _keep(run, incident, plan, len(numbers) + 1)
-        waves = [
-            {
-                "name": wave.name,
-                "batches": [
-                    {"incident": incident.id, "id": b.id, "action": b.action}
-                    for b in wave.batches
-                ],
-            }
-            for wave in plan.waves
-        ]
+        waves = as_waves(plan)
         if incident.dry_run:
             return {"next": "close", "waves": waves}
         return {"next": "recover" if waves else "verify", "waves": waves}
 
 
-def _guests(
+def as_waves(plan: Plan) -> list[dict[str, Any]]:
+    """What the workflow loops over."""
+    return [
+        {
+            "name": wave.name,
+            "batches": [
+                {"incident": plan.incident, "id": b.id, "action": b.action}
+                for b in wave.batches
+            ],
+        }
+        for wave in plan.waves
+    ]
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A plan of ha.plan_ahead, and whose it is."""
+
+    execution: str
+
+
+def _tried(run: Run, incident: Incident) -> set[tuple[str, str]]:
+    """(guest id, step) that this attempt has ended beside the fence.
+
+    Those that failed are for the next attempt, as all that fails.
+    """
+    parts = run.record.parts(incident.id, "ahead.")
+    last = run.record.part(incident.id, parts[-1], Ahead) if parts else None
+    if last is None or last.execution != run.execution:
+        return set()
+    return {
+        (o.guest, o.step)
+        for part in run.record.parts(incident.id, f"outcome.a{len(parts)}w")
+        for o in run.outcomes(
+            incident.id, part.removeprefix("outcome.")
+        ).values()
+    }
+
+
+def begun(run: Run, incident: Incident) -> list[Batch]:
+    """Batches of ha.plan_ahead without an end: somebody may be at them."""
+    ended = {
+        part.removeprefix("outcome.")
+        for part in run.record.parts(incident.id, "outcome.a")
+    }
+    ids = [
+        part.removeprefix("batch.")
+        for part in run.record.parts(incident.id, "batch.a")
+    ]
+    return [run.batch(incident.id, id) for id in ids if id not in ended]
+
+
+def all_guests(
     run: Run,
     incident: Incident,
     policy: Policy,
     found: Sequence[Guest],
-    again: Collection[str],
+    members: Sequence[Member],
+    again: Collection[str] = (),
 ) -> list[Planned]:
     """Every guest of the host, as it was before this incident touched it.
 
+    :param found: what Nova has on the host now.
+    :param members: every member, with the weight before it was drained.
     :param again: evacuated once, and brought back to the host since: what
         they are now is what counts.
     """
@@ -112,8 +170,6 @@ def _guests(
         for id, p in earlier_guests(run, incident).items()
         if id not in again
     }
-    members = _members(run, incident) if found or earlier else []
-    balancers = _balancers(run, incident) if found else {}
     moves = _moves(run, incident, found)
     for id, p in earlier.items():
         if not p.members:  # Octavia may not have answered then
@@ -123,39 +179,53 @@ def _guests(
     for g in found:
         if g.id not in earlier:
             new = _planned(g, policy, aggregates, members)
-            new = replace(
-                new, balancer=balancers.get(g.id, ""), move=moves.get(g.id)
-            )
-            for warning in new.choice.warnings:
-                run.journal.note("policy", g.name, warning)
-            planned.append(new)
+            planned.append(replace(new, move=moves.get(g.id)))
         else:
             planned.append(earlier[g.id])
-    for names in circles(planned):
-        run.journal.note(
-            "policy",
-            ", ".join(names),
-            "wait for each other by ha:after; nobody can be first",
-        )
     here = {g.id for g in found}
     # moved already, but a later step of its method may be left
     return planned + [p for id, p in earlier.items() if id not in here]
 
 
-def _members(run: Run, incident: Incident) -> list[Member]:
-    """Every member with the weight that it had before it was drained.
+def tell_oddities(
+    run: Run, guests: Sequence[Planned], found: Sequence[Guest]
+) -> None:
+    """Tags that cannot be followed, and guests that wait in a circle."""
+    here = {g.id for g in found}
+    for planned in guests:
+        if planned.guest.id in here:
+            for warning in planned.choice.warnings:
+                run.journal.note("policy", planned.guest.name, warning)
+    for names in circles(guests):
+        run.journal.note(
+            "policy",
+            ", ".join(names),
+            "wait for each other by ha:after; nobody can be first",
+        )
+
+
+def _members_known(run: Run, incident: Incident) -> list[Member]:
+    """Every member, as far as anybody knows.
 
     No answer from Octavia keeps nobody down: the incident goes on and is
     held at its end, since pools could not be looked after.
     """
-    drained = run.record.part(incident.id, "drained", Drained)
-    weights = {m.id: m for m in drained.members} if drained else {}
-    cloud = run.cloud(incident)
     try:
-        members = run.patiently(cloud.members, for_s=20)
+        return members_before(run, incident)
     except Transient as error:
         _pools_unknown(run, incident, error)
-        return list(weights.values())
+    drained = run.record.part(incident.id, "drained", Drained)
+    return list(drained.members) if drained else []
+
+
+def members_before(run: Run, incident: Incident) -> list[Member]:
+    """Every member with the weight that it had before it was drained.
+
+    :raises Transient: Octavia does not answer.
+    """
+    drained = run.record.part(incident.id, "drained", Drained)
+    weights = {m.id: m for m in drained.members} if drained else {}
+    members = run.patiently(run.cloud(incident).members, for_s=20)
     return [weights.get(m.id, m) for m in members]
 
 
@@ -207,7 +277,7 @@ def _planned(
     guest: Guest,
     policy: Policy,
     aggregates: Any,
-    members: list[Member],
+    members: Sequence[Member],
 ) -> Planned:
     return Planned(
         guest=guest,
@@ -226,7 +296,8 @@ def earlier_guests(run: Run, incident: Incident) -> dict[str, Planned]:
     return found
 
 
-def _done(run: Run, incident: Incident) -> set[tuple[str, str]]:
+def done_steps(run: Run, incident: Incident) -> set[tuple[str, str]]:
+    """(guest id, step) that ended well in whatever plan."""
     return {
         (o.guest, o.step)
         for part in run.record.parts(incident.id, "outcome.")
@@ -237,37 +308,52 @@ def _done(run: Run, incident: Incident) -> set[tuple[str, str]]:
     }
 
 
-def _keep(run: Run, incident: Incident, plan: Plan, number: int) -> None:
-    """Batches first: a plan that is there is whole."""
+def keep_batches(run: Run, incident: Incident, plan: Plan) -> None:
+    """As the steps will read them; what their guests were like goes first."""
     if not incident.dry_run:
         batches = [b for w in plan.waves for b in w.batches]
         everybody = {p.guest.id: p for b in batches for p in b.guests}
         snapshots.keep(run, incident, everybody.values())
-    first = run.record.part(incident.id, "first_plan", FirstPlan)
-    if first is None or first.execution != run.execution:
-        mine = FirstPlan(run.execution, number)
-        run.record.keep(incident.id, "first_plan", mine)
     for wave in plan.waves:
         for batch in wave.batches:
             run.record.keep(
                 incident.id, f"batch.{batch.id}", Batches(_light(batch))
             )
+
+
+def _keep(run: Run, incident: Incident, plan: Plan, number: int) -> None:
+    first = run.record.part(incident.id, "first_plan", FirstPlan)
+    if first is None or first.execution != run.execution:
+        mine = FirstPlan(run.execution, number)
+        run.record.keep(incident.id, "first_plan", mine)
+    keep_batches(run, incident, plan)  # first: a plan that is there is whole
     short = Plan(
-        incident=plan.incident,
-        host=plan.host,
-        left_alone=plan.left_alone,
+        incident=incident.id, host=incident.host, left_alone=plan.left_alone
     )
     run.record.keep(incident.id, f"plan.{number}", short)
-    batches = [b for w in plan.waves for b in w.batches]
+    text = in_words(plan, f"p{number}")
+    run.journal.note("plan", incident.host, text + _left(plan.left_alone))
+
+
+def in_words(plan: Plan, name: str) -> str:
+    """How much a plan has to do, beside what was begun under another's name.
+
+    :param name: with which the ids of its own batches begin.
+    """
+    own = [
+        [b for b in wave.batches if b.id.startswith(f"{name}w")]
+        for wave in plan.waves
+    ]
+    waves = sum(1 for batches in own if batches)
+    batches = [b for one in own for b in one]
     guests = {p.guest.id for b in batches for p in b.guests}
-    text = (
-        f"{_some(len(plan.waves), 'wave')}, "
+    return (
+        f"{_some(waves, 'wave')}, "
         f"{_some(len(batches), 'batch', 'es')}, "
         f"{_some(len(guests), 'guest')}"
         if guests
         else "nobody to bring back"
     )
-    run.journal.note("plan", incident.host, text + _left(plan.left_alone))
 
 
 def _light(batch: Batch) -> Batch:

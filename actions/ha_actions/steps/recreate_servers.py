@@ -46,6 +46,8 @@ class RecreateServers(BatchStep):
             if missing and _our_turn(job):
                 _create_all(job, missing, created, silent)
             if job.todo:
+                if created or silent:
+                    job.hold()
                 job.run.clock.sleep(pause)
                 pause = min(pause * 1.5, job.policy.recovery.poll_s * 4)
 

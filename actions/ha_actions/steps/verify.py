@@ -96,7 +96,7 @@ def _next(run: Run, incident: Incident, planned: dict[str, Planned]) -> str:
     if _pools_known_now(run, incident):
         return "plan"
     cloud = run.cloud(incident)
-    left = run.patiently(lambda: cloud.guests_on(incident.host))
+    left = run.patiently(lambda: cloud.guests_on(incident.host, brief=True))
     seen = planned.keys() | _left_alone(run, incident)
     # also those that cannot be brought back: the report must name them
     landed = [g for g in left if g.id not in seen]
