@@ -23,6 +23,7 @@ DECIDERS = {
         "order",
         "membership",
         "returning",
+        "consent",
     ),
     *("moving", "snapshot"),
 }

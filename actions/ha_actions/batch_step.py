@@ -17,9 +17,13 @@ from ha_actions.model import (
     Outcome,
     Planned,
     Refusal,
+    Requires,
     Result,
 )
 from ha_actions.run import Run
+
+LOOKS = 3
+"""So often the devices are asked for a reading that is fresh enough."""
 
 NO_ANSWER_S = 60.0
 """A POST without an answer may still be at work in Nova for this long."""
@@ -98,16 +102,48 @@ class Job:
     def together(self, jobs: Sequence[Callable[[Claim], None]]) -> None:
         """Some calls side by side, as many as the policy allows.
 
-        A slow API must not outlive the leave: what waits for its turn gets
-        one that is good when the turn comes.
+        A slow API must not outlive the leave, nor the readings that the
+        proof stands on: what waits for its turn gets ones that are good when
+        the turn comes.
         """
         n = self.policy.recovery.side_by_side
         claim = self.permit()
         for i in range(0, len(jobs), n):
             if claim.until - self.run.clock.now() < LEASE_S / 2:
                 claim = self.permit()
+            self._refresh()
             turn = [partial(job, claim) for job in jobs[i : i + n]]
             self.run.clock.together(turn, n)
+
+    def _refresh(self) -> None:
+        """Read the devices again if what was read is not fresh any more.
+
+        :raises Refused: ``stale_reading``, beside ``proof_void``.
+        """
+        for _ in range(LOOKS):
+            if not self._stale():
+                return
+            self.run.check_requirement(
+                self.incident,
+                self.policy,
+                self.cloud,
+                self.batch.requires,
+                ask_nova=False,
+            )
+        if self._stale():
+            raise Refused(
+                "stale_reading",
+                f"The devices of {self.incident.host} answer too slowly: a "
+                f"reading was older than {self.policy.fencing.fresh_s:g} s "
+                f"(policy: fencing.fresh_s) {LOOKS} times; nothing was done.",
+            )
+
+    def _stale(self) -> bool:
+        """Whether the proof at hand was read too long ago."""
+        if self.batch.requires is not Requires.PROOF:
+            return False
+        age = self.run.clock.now() - self.run.read_at
+        return age > self.policy.fencing.fresh_s
 
     def settle(
         self,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ha_actions.consent import Yes, basis
 from ha_actions.errors import BadInput, Refused
 from ha_actions.incidents import LIVE, Brake, Opened, Record
 from ha_actions.model import (
@@ -90,7 +91,8 @@ def approve(record: Record, id: str, by: str) -> Opened:
     """Say yes to what an incident is held for; the caller then resumes it.
 
     Only to the policy's question, or to a limit; never to a doubt about the
-    host. The yes is good for the policy's ``ask_s``.
+    host. The yes is good for the policy's ``ask_s``, and for this situation:
+    see :mod:`ha_actions.consent`.
 
     :raises Refused: ``closed``; ``not_asked``, when it waits for nothing.
     """
@@ -102,9 +104,12 @@ def approve(record: Record, id: str, by: str) -> Opened:
             f"{'held: ' + entry.held if entry.held else 'it is at work'}); "
             "`ha-pack incident show` says what it waits for.",
         )
-    record.keep(
-        id, "approval", {"by": by, "at": record.clock.now(), "to": entry.held}
-    )
+    refusal = record.part(id, "refusal", Refusal)
+    if refusal is None or refusal.code != entry.held:
+        refusal = Refusal(code=entry.held, reason="")
+    to = basis(refusal, record.part(id, "verdict", Verdict))
+    yes = Yes(by=by, at=record.clock.now(), to=to)
+    record.keep(id, "approval", yes)
     return entry
 
 

@@ -103,20 +103,36 @@ def prove_dead(
 
 
 def look_again(
-    fences: Sequence[Fence], accept: Sequence[str], devices: int = 1
+    fences: Sequence[Fence],
+    accept: Sequence[str],
+    devices: int = 1,
+    *,
+    fresh_s: float = 5.0,
 ) -> tuple[bool, list[Reading]]:
     """Is it still off? Readings only, no cut; UNKNOWN is not off.
 
-    True if enough accepted devices read OFF and none reads ON.
+    True if enough accepted devices read OFF and none reads ON. A device that
+    was slow to answer must not make the others' readings old: those that
+    count are taken again when they are older than ``fresh_s`` by then.
     """
     readings = [f.power() for f in fences]
+    latest = max((r.at for r in readings), default=0.0)
+    readings = [
+        f.power() if counts(f, r, accept) and latest - r.at > fresh_s else r
+        for f, r in zip(fences, readings, strict=True)
+    ]
     off = [
         f
         for f, r in zip(fences, readings, strict=True)
-        if r.power is Power.OFF and f.evidence.value in accept
+        if counts(f, r, accept)
     ]
     on = any(r.power is Power.ON for r in readings)
     return bool(off) and _enough(off, devices) and not on, readings
+
+
+def counts(fence: Fence, reading: Reading, accept: Sequence[str]) -> bool:
+    """Whether this reading speaks for a proof."""
+    return reading.power is Power.OFF and fence.evidence.value in accept
 
 
 def _enough(fences: Sequence[Fence], devices: int) -> bool:

@@ -24,7 +24,7 @@ from ha_actions.operator_word import with_testimony, with_word
 from ha_actions.outside import Outside
 from ha_actions.policy import load
 from ha_actions.ports import Cloud, Fence
-from ha_actions.proof import look_again
+from ha_actions.proof import counts, look_again
 from ha_actions.returning import moved
 from ha_actions.settings import Policy
 
@@ -59,6 +59,8 @@ class Run:
         self.clock = outside.clock
         self.journal = outside.journal
         self.record = Record(outside.ledger, outside.clock)
+        self.read_at = 0.0
+        """When the oldest reading was taken that the proof stands on."""
 
     # -- reading ----------------------------------------------------------
     def incident(self, id: str) -> Incident:
@@ -195,8 +197,13 @@ class Run:
         policy: Policy,
         cloud: Cloud,
         requires: Requires,
+        *,
+        ask_nova: bool = True,
     ) -> None:
         """Hold the proof up against the devices, right before acting.
+
+        :param ask_nova: also for a life of the host; a slow Nova need not
+            be asked between two calls of one batch.
 
         :raises Refused: ``no_proof``, or ``proof_void``.
         """
@@ -206,12 +213,17 @@ class Run:
             raise Refused(
                 "no_proof", f"Host {incident.host} is not proven dead."
             )
-        reason = self.proof_void(incident, policy, cloud)
+        reason = self.proof_void(incident, policy, cloud, ask_nova=ask_nova)
         if reason:
             raise Refused("proof_void", f"{incident.host}: {reason}.")
 
     def proof_void(
-        self, incident: Incident, policy: Policy, cloud: Cloud
+        self,
+        incident: Incident,
+        policy: Policy,
+        cloud: Cloud,
+        *,
+        ask_nova: bool = True,
     ) -> str:
         """Why the proof does not hold any more; it is then void for all.
 
@@ -221,11 +233,19 @@ class Run:
         holds.
         """
         # Nova first: it may be slow, and the readings must be fresh
-        lived = self._lived(incident, cloud)
+        lived = self._lived(incident, cloud) if ask_nova else ""
+        rules = policy.fencing
+        fences = self.fences(incident, policy)
         off, readings = look_again(
-            self.fences(incident, policy),
-            policy.fencing.accept,
-            policy.fencing.devices,
+            fences, rules.accept, rules.devices, fresh_s=rules.fresh_s
+        )
+        self.read_at = min(
+            (
+                r.at
+                for f, r in zip(fences, readings, strict=True)
+                if counts(f, r, rules.accept)
+            ),
+            default=0.0,
         )
         said = ", ".join(
             f"{r.device} {r.power} {r.detail}".strip() for r in readings

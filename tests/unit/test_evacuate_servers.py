@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from ha_actions.batch_step import Job
 from ha_actions.errors import NoAnswer
 from ha_actions.incidents import LEASE_S, SPARE_S, Opened
 from ha_actions.model import (
@@ -17,6 +18,7 @@ from ha_actions.model import (
     Migration,
     Power,
     Proof,
+    Reading,
     Requires,
 )
 from ha_actions.run import Batches, Run
@@ -167,3 +169,53 @@ def test_the_run_before_is_not_waited_for_when_it_is_long_over() -> None:
     clock.sleep(300)
     EvacuateServers(incident="c1-aaaa", batch="b1").perform(run)
     assert nova.posts == [NOW + 300]
+
+
+class Slow(Device):
+    """Each reading takes its time, and is as old as that when it is told."""
+
+    def power(self) -> Reading:
+        before = self.clock.at
+        reading = super().power()
+        return replace(reading, at=before)
+
+
+@pytest.mark.parametrize("latency_s", [1.0, 20.0])
+def test_no_post_on_a_reading_that_is_too_old(latency_s: float) -> None:
+    clock = Clock()
+    nova = Nova(clock)
+    run = at_work(clock, nova)
+    slow = Slow(clock, before=Power.OFF, latency_s=latency_s)
+    run.outside = replace(run.outside, fences=lambda host: [slow])
+    step = EvacuateServers(incident=incident().id, batch="b1")
+    answer = step.perform(run)
+    if latency_s > 5:  # the policy's fencing.fresh_s
+        assert answer["counts"] == {"refused": 1}
+        assert nova.posts == []
+        (outcome,) = run.outcomes(incident().id, "b1").values()
+        assert outcome.code == "stale_reading"
+    else:
+        assert answer["counts"] == {"done": 1}
+        assert len(nova.posts) == 1
+
+
+def test_turns_that_last_read_the_devices_between() -> None:
+    """Four guests, one call at a time, each as slow as a reading is good."""
+    clock = Clock()
+    nova = Nova(clock)
+    run = at_work(clock, nova)
+    device = Device(clock, before=Power.OFF)
+    run.outside = replace(run.outside, fences=lambda host: [device])
+    job = Job(run, incident().id, "b1", "ha.evacuate_servers")
+    ages = []
+
+    def call(claim: Claim) -> None:
+        ages.append(clock.at - run.read_at)
+        clock.sleep(4.0)
+
+    job.policy = replace(
+        job.policy, recovery=replace(job.policy.recovery, side_by_side=1)
+    )
+    job.together([call] * 4)
+    assert max(ages) <= job.policy.fencing.fresh_s
+    assert device.calls.count("power") >= 2

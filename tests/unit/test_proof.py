@@ -462,6 +462,26 @@ def test_look_again(powers: list[Power], off: bool) -> None:
     assert all(d.calls == ["power"] for d in devices)
 
 
+def test_a_slow_device_makes_no_other_reading_old() -> None:
+    clock = Clock()
+    first = Device(clock, name="first", before=OFF)
+    slow = Device(clock, name="slow", before=UNKNOWN, latency_s=30)
+    answer, readings = look_again([first, slow], ["power"], fresh_s=5)
+    assert answer is True
+    assert first.calls == ["power", "power"]
+    assert readings[0].at == clock.at
+
+    class Revived(Device):
+        def power(self) -> Reading:
+            found = super().power()
+            first.before = ON
+            return found
+
+    first.before = OFF
+    late = Revived(clock, name="late", before=UNKNOWN, latency_s=30)
+    assert look_again([first, late], ["power"], fresh_s=5)[0] is False
+
+
 def test_look_again_wants_accepted_evidence() -> None:
     device = Device(Clock(), before=OFF, evidence=Evidence.NETWORK)
     assert look_again([device], ["power"])[0] is False

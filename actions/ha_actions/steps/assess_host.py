@@ -7,6 +7,7 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.codec import to_json
+from ha_actions.consent import Yes, basis, not_covered
 from ha_actions.judge import judge, within_limits
 from ha_actions.model import (
     Host,
@@ -178,13 +179,20 @@ def _approved(
     run: Run, incident: Incident, policy: Policy, refusal: Refusal
 ) -> bool:
     """Whether a person said yes to just this, not too long ago."""
-    yes = run.outside.ledger.read(f"ha.incident.{incident.id}.approval") or {}
-    fresh = run.clock.now() <= float(yes.get("at", 0.0)) + policy.ask_s
-    if not fresh or yes.get("to") != refusal.code:
+    yes = run.record.part(incident.id, "approval", Yes)
+    if yes is None:
+        return False
+    verdict = run.record.part(incident.id, "verdict", Verdict)
+    now = basis(refusal, verdict)
+    why = not_covered(yes, now, run.clock.now(), policy.ask_s)
+    if why:
+        if yes.to.code == refusal.code:
+            text = f"the yes of {yes.by} to {refusal.code} counts no more"
+            run.journal.note("incident", incident.host, f"{text}: {why}")
         return False
     run.journal.note(
         "incident",
         incident.host,
-        f"{refusal.code} approved by {yes.get('by')}: {refusal.reason}",
+        f"{refusal.code} approved by {yes.by}: {refusal.reason}",
     )
     return True
