@@ -21,6 +21,7 @@ from ha_actions.model import (
     Evidence,
     Power,
     Proof,
+    Reading,
     Refusal,
     Says,
 )
