@@ -30,6 +30,7 @@ ACTIONS = [
     "find_returned",
     "assess_return",
     "readmit_host",
+    "rehearse_fences",
 ]
 
 

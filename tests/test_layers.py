@@ -54,6 +54,11 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         VALUES | {"ports"},
         {"oslo_messaging", "oslo_config", "kombu", "amqp"},
     ),
+    "barbican": (
+        VALUES | {"ports"},
+        {"openstack", "keystoneauth1", "requests"},
+    ),
+    "gauges": (VALUES | {"ports"}, {"prometheus_client"}),
     "journal": (VALUES | {"ports"}, {"oslo_log"}),
     "command": ({"errors"}, set()),
     "level": (VALUES | {"ports"}, set()),

@@ -22,15 +22,17 @@ from openstack import exceptions as sdk_errors
 from oslo_log import formatters
 
 from ha_actions import alarm_names, fence_file
+from ha_actions.barbican import Barbican
 from ha_actions.bus import MessageBus
 from ha_actions.clock import SystemClock
 from ha_actions.cloud import OpenStackCloud
 from ha_actions.cloud_capacity import PlacementCapacity
 from ha_actions.codec import from_json
+from ha_actions.gauges import TextFile
 from ha_actions.journal import LogJournal
 from ha_actions.ledger import MistralLedger
 from ha_actions.network import PlainNetwork
-from ha_actions.outside import NoBus, Outside
+from ha_actions.outside import NoBus, NoGauges, Outside
 from ha_actions.ports import (
     Bus,
     Capacity,
@@ -77,6 +79,7 @@ class ExecutorFile:
     log: Log = field(default_factory=Log)
     bus: BusKeys = field(default_factory=BusKeys)
     reports_dir: str = ""
+    metrics: str = ""
 
 
 def from_file(path: str | None = None) -> Outside:
@@ -96,7 +99,12 @@ def from_file(path: str | None = None) -> Outside:
         _log_json()
     clock = SystemClock()
     network = PlainNetwork()
-    fences = functools.partial(fence_file.fences_of, what.fences, clock)
+    fences = functools.partial(
+        fence_file.fences_of,
+        what.fences,
+        clock,
+        vault=vault_of(what.cloud, clock),
+    )
     if what.fences:
         fence_file.check(what.fences, clock)
     ledger = ledger_of(what.ledger_cloud or what.cloud)
@@ -114,6 +122,7 @@ def from_file(path: str | None = None) -> Outside:
         bus=bus_of(what.bus, where),
         reports=_reports(what.reports_dir, where),
         alarms=alarm_names.of(_region(what.cloud)),
+        gauges=TextFile(what.metrics) if what.metrics else NoGauges(),
     )
 
 
@@ -170,6 +179,23 @@ def capacity_of(name: str, clock: Clock) -> Capacity:
     """
     conn = sdk_connection.Connection(config=_region(name))
     return PlacementCapacity(conn, clock)
+
+
+def vault_of(name: str, clock: Clock) -> fence_file.Vault:
+    """Secrets in the Barbican of a cloud of ``clouds.yaml``; asked late."""
+
+    def made() -> adapter.Adapter:
+        config = _region(name)
+        return adapter.Adapter(
+            config.get_session(),
+            service_type="key-manager",
+            interface=config.get_interface("key-manager"),
+            region_name=config.get_region_name("key-manager"),
+            endpoint_override=config.get_endpoint("key-manager"),
+            raise_exc=False,
+        )
+
+    return Barbican(made, clock).secret
 
 
 def ledger_of(name: str) -> MistralLedger:

@@ -9,8 +9,8 @@
 
 A host's own entry counts before any pattern; two patterns that fit one host
 are an error. In a pattern's values ``{host}`` is the host's name and
-``{short}`` the name up to its first dot. A value ``env:NAME`` or
-``file:PATH`` is a reference to a secret that is read when it is needed.
+``{short}`` the name up to its first dot. A value ``env:NAME``, ``file:PATH``
+or ``barbican:UUID`` is a reference to a secret that is read when it is needed.
 """
 
 from __future__ import annotations
@@ -32,14 +32,20 @@ from ha_actions.level import AllOf
 from ha_actions.ports import Clock, Fence
 
 Entry = dict[str, Any]
+Vault = Callable[[str], str]
+"""Id of a secret -> the secret."""
 
 
-def fences_of(path: str, clock: Clock, host: str) -> Sequence[Fence]:
+def fences_of(
+    path: str, clock: Clock, host: str, vault: Vault | None = None
+) -> Sequence[Fence]:
     """A host's devices, in the order of the fence file.
 
     The file is read anew each time: a changed password counts at once.
 
+    :param vault: reads ``barbican:UUID``.
     :raises BadInput: the file or the host's entry is wrong.
+    :raises Transient: the vault does not answer.
     """
     if not path:
         return []
@@ -47,7 +53,7 @@ def fences_of(path: str, clock: Clock, host: str) -> Sequence[Fence]:
     name, entries = _entries_of(where, _read(where), host)
     made: list[Fence] = []
     for entry in entries:
-        made += _level(where, name, host, entry, clock)
+        made += _level(where, name, host, entry, clock, vault)
     return made
 
 
@@ -60,7 +66,7 @@ def check(path: str, clock: Clock) -> None:
     for name, entries in _read(where).items():
         host = "any-host" if is_pattern(name) else name
         for entry in entries:
-            _level(where, name, host, entry, clock)
+            _level(where, name, host, entry, clock, lambda id: f"secret {id}")
 
 
 def hosts_of(path: str) -> list[str]:
@@ -136,10 +142,11 @@ def bad(message: str) -> BadInput:
     return BadInput("executor_file", message)
 
 
-def secret(text: str, where: str) -> str:
-    """The value that ``env:NAME`` or ``file:PATH`` stands for.
+def secret(text: str, where: str, vault: Vault | None = None) -> str:
+    """The value that ``env:NAME``, ``file:PATH`` or ``barbican:UUID`` is for.
 
-    :raises BadInput: there is no such variable, or the file is not private.
+    :raises BadInput: there is no such variable, the file is not private, or
+        there is no such secret.
     """
     kind, colon, rest = text.partition(":")
     if not colon:
@@ -155,6 +162,8 @@ def secret(text: str, where: str) -> str:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise unreadable(path, error) from error
+    if kind == "barbican" and vault is not None:
+        return vault(rest)
     return text
 
 
@@ -193,19 +202,24 @@ def _entries_of(
 
 
 def _level(
-    path: Path, name: str, host: str, entry: Entry, clock: Clock
+    path: Path,
+    name: str,
+    host: str,
+    entry: Entry,
+    clock: Clock,
+    vault: Vault | None,
 ) -> list[Fence]:
     """The fences of one level of the ladder."""
     word = next((w for w in ("any", "all") if w in entry), "")
     if not word:
-        return [_device(path, name, host, entry, clock)]
+        return [_device(path, name, host, entry, clock, vault)]
     its = entry[word]
     if len(entry) > 1 or not isinstance(its, list) or not its:
         raise bad(f"{path}: {name}: {word} must be a list of devices alone.")
     for one in its:
         if not isinstance(one, dict) or "kind" not in one:
             raise bad(f"{path}: {name}: {word}: each device needs its `kind`.")
-    made = [_device(path, name, host, one, clock) for one in its]
+    made = [_device(path, name, host, one, clock, vault) for one in its]
     if word == "any" or len(made) == 1:
         return made
     try:
@@ -215,7 +229,12 @@ def _level(
 
 
 def _device(
-    path: Path, name: str, host: str, entry: Entry, clock: Clock
+    path: Path,
+    name: str,
+    host: str,
+    entry: Entry,
+    clock: Clock,
+    vault: Vault | None,
 ) -> Fence:
     settings = dict(entry)
     kind = str(settings.pop("kind", None))
@@ -230,7 +249,7 @@ def _device(
                 "the hosts of the pattern would share one device."
             )
         settings = _each_text(settings, lambda text: _named(text, host))
-    settings = _each_text(settings, lambda text: secret(text, where))
+    settings = _each_text(settings, lambda text: secret(text, where, vault))
     made: Fence = cls(host, settings, clock)
     return made
 

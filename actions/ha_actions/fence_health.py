@@ -30,6 +30,8 @@ class Health:
     """Why not, or what a person should see to before it is too late."""
     certificate_until: float | None = None
     seconds: float = 0.0
+    remark: str = ""
+    """What an operator should know of it, though it is well."""
 
 
 def look_over(
@@ -73,7 +75,14 @@ def unfenceable(
             whys[host] = f"no fence gives evidence of {', '.join(accept)}"
         elif len(good) < devices:
             whys[host] = f"{len(good)} of {devices} needed devices would work"
+            ill = [h for h in found if h.host == host and not h.ok]
+            if ill:
+                whys[host] += f" ({'; '.join(_ill(h) for h in ill)})"
     return whys
+
+
+def _ill(one: Health) -> str:
+    return f"{one.device}: {one.detail}".rstrip(".")
 
 
 def _ask(host: str, fence: Fence, clock: Clock) -> Health:
@@ -108,8 +117,18 @@ def _ask(host: str, fence: Fence, clock: Clock) -> Health:
         identity=who,
         detail=why,
         certificate_until=until,
+        remark="" if why else _remark(fence),
         seconds=round(clock.now() - began, 2),
     )
+
+
+def _remark(fence: Fence) -> str:
+    """Of devices that have something to remark."""
+    remark = getattr(fence, "remark", None)
+    try:
+        return str(remark()) if callable(remark) else ""
+    except HaError:
+        return ""
 
 
 def _certificate(fence: Fence) -> float | None:

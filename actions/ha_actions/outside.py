@@ -17,6 +17,7 @@ from ha_actions.ports import (
     Cloud,
     Executions,
     Fence,
+    Gauges,
     Journal,
     Ledger,
     Network,
@@ -31,6 +32,15 @@ class NoBus:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Tell nobody."""
+
+
+class NoGauges:
+    """Where nobody reads figures."""
+
+    def put(
+        self, label: str, families: Mapping[str, tuple[str, dict[str, float]]]
+    ) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class Outside:
     """None: old reports stay in the ledger."""
     alarms: Callable[[], Collection[str]] | None = None
     """Names of our alarms that Aodh has, enabled; None: there is no Aodh."""
+    gauges: Gauges = field(default_factory=NoGauges)
 
 
 _current: list[Outside] = []

@@ -317,6 +317,19 @@ class Fence(Protocol):
         """Ask for power on."""
 
 
+class Gauges(Protocol):
+    """Where figures are shown, for those who watch graphs."""
+
+    def put(
+        self, label: str, families: Mapping[str, tuple[str, dict[str, float]]]
+    ) -> None:
+        """Replace all figures.
+
+        :param families: name -> (help, value of the label -> figure).
+        :raises Failed: they could not be written.
+        """
+
+
 class Witness(Protocol):
     """A source that is asked "is this host alive?"."""
 

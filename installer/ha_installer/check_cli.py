@@ -14,8 +14,12 @@ from ha_actions import fence_file, fence_health, policy
 from ha_actions.clock import SystemClock
 from ha_actions.codec import from_json, to_json
 from ha_actions.errors import BadInput
-from ha_actions.executor_file import DEFAULT_PATH, VARIABLE, ExecutorFile
-from ha_actions.ports import Clock, Fence
+from ha_actions.executor_file import (
+    DEFAULT_PATH,
+    VARIABLE,
+    ExecutorFile,
+    vault_of,
+)
 from ha_actions.settings import Fencing
 
 from ha_installer import catalogue, check_cloud, clouds, tables
@@ -101,15 +105,17 @@ def fences(options: argparse.Namespace) -> int:
     where = Path(
         options.executor_file or os.environ.get(VARIABLE) or DEFAULT_PATH
     )
-    path = from_json(
-        ExecutorFile, fence_file.read_yaml(where), str(where)
-    ).fences
+    its = from_json(ExecutorFile, fence_file.read_yaml(where), str(where))
+    path = its.fences
     if not path:
         raise BadInput("no_fences", f"{where} names no fence file.")
     clock = SystemClock()
+    vault = vault_of(its.cloud, clock)
     rules = _rules(options.cloud)
     hosts = _hosts(options, path)
-    known = _devices(path, hosts, clock)
+    known = {
+        host: fence_file.fences_of(path, clock, host, vault) for host in hosts
+    }
     found = fence_health.look_over(known, clock)
     bad = fence_health.unfenceable(known, found, rules.accept, rules.devices)
     stale = [
@@ -156,12 +162,6 @@ def _hosts(options: argparse.Namespace, path: str) -> list[str]:
     return named
 
 
-def _devices(
-    path: str, hosts: Sequence[str], clock: Clock
-) -> dict[str, Sequence[Fence]]:
-    return {host: fence_file.fences_of(path, clock, host) for host in hosts}
-
-
 def _table(found: Sequence[fence_health.Health]) -> str:
     rows = [
         (
@@ -172,7 +172,7 @@ def _table(found: Sequence[fence_health.Health]) -> str:
             h.power or "-",
             _day(h.certificate_until),
             f"{h.seconds:.1f}",
-            h.detail or h.identity,
+            h.detail or h.remark or h.identity,
         )
         for h in found
     ]

@@ -225,3 +225,100 @@ def test_wrong_settings(wrong: dict[str, Any], says: str) -> None:
 def test_the_password_is_never_shown() -> None:
     bmc = fence()
     assert "hush" not in repr(bmc) + str(bmc) + repr(bmc._set)
+
+
+@pytest.mark.parametrize(
+    ("policy", "remarks"),
+    [("AlwaysOn", True), ("LastState", False), ("AlwaysOff", False)],
+)
+def test_a_host_that_powers_on_by_itself(
+    requests_mock: Any, policy: str, remarks: bool
+) -> None:
+    requests_mock.get(SYSTEM, json=body(PowerRestorePolicy=policy))
+    assert ("LastState" in fence().remark()) is remarks
+
+
+# -- sessions -----------------------------------------------------------------
+SESSIONS = f"{BMC}/redfish/v1/SessionService/Sessions"
+
+
+def sessions(wire: Any, **more: Any) -> None:
+    wire.post(
+        SESSIONS,
+        status_code=201,
+        json={},
+        headers={
+            "X-Auth-Token": "t0ken",
+            "Location": f"{SESSIONS}/7",
+        },
+        **more,
+    )
+    wire.delete(f"{SESSIONS}/7", status_code=204)
+
+
+def calls(wire: Any) -> list[tuple[str, str]]:
+    return [(r.method, r.path) for r in wire.request_history]
+
+
+def test_a_look_in_a_session_of_its_own(requests_mock: Any) -> None:
+    sessions(requests_mock)
+    requests_mock.get(SYSTEM, json=body("Off"))
+    assert fence(auth="session").power().power is Power.OFF
+    path = "/redfish/v1/sessionservice/sessions"
+    assert calls(requests_mock) == [
+        ("POST", path),
+        ("GET", "/redfish/v1/systems/1"),
+        ("DELETE", f"{path}/7"),
+    ]
+    begin, look, end = requests_mock.request_history
+    assert begin.json() == {"UserName": "fencer", "Password": "hush"}
+    assert look.headers["X-Auth-Token"] == "t0ken"
+    assert end.headers["X-Auth-Token"] == "t0ken"
+    assert "Authorization" not in look.headers
+
+
+def test_a_cut_in_a_session(requests_mock: Any) -> None:
+    sessions(requests_mock)
+    requests_mock.get(SYSTEM, json=body("On"))
+    requests_mock.post(RESET, status_code=204)
+    fence(auth="session").cut(claim())
+    done = [method for method, _ in calls(requests_mock)]
+    assert done == ["POST", "GET", "POST", "DELETE"]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_session_is_ended_when_the_look_fails(
+    requests_mock: Any, status: int
+) -> None:
+    sessions(requests_mock)
+    requests_mock.get(SYSTEM, status_code=status)
+    assert fence(auth="session").power().power is Power.UNKNOWN
+    assert calls(requests_mock)[-1][0] == "DELETE"
+
+
+def test_a_session_that_cannot_be_ended_changes_no_reading(
+    requests_mock: Any,
+) -> None:
+    sessions(requests_mock)
+    requests_mock.delete(f"{SESSIONS}/7", exc=requests.ConnectTimeout)
+    requests_mock.get(SYSTEM, json=body("Off"))
+    assert fence(auth="session").power().power is Power.OFF
+
+
+def test_a_session_that_is_refused(requests_mock: Any) -> None:
+    requests_mock.post(SESSIONS, status_code=401)
+    bmc = fence(auth="session")
+    with pytest.raises(Refused, match="refuses the credentials") as error:
+        bmc.cut(claim())
+    assert "hush" not in str(error.value)
+    assert bmc.power().power is Power.UNKNOWN
+
+
+def test_a_session_that_cannot_begin_has_cut_nothing(
+    requests_mock: Any,
+) -> None:
+    """Not sent is not NoAnswer: the loop may ask again."""
+    requests_mock.post(SESSIONS, exc=requests.ReadTimeout)
+    with pytest.raises(Transient) as error:
+        fence(auth="session").cut(claim())
+    assert not isinstance(error.value, NoAnswer)

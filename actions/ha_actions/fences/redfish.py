@@ -8,6 +8,7 @@ and environment proxies are ignored: a proxy's answer is not the BMC's.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 import ssl
@@ -41,6 +42,8 @@ TIMEOUT_S = 5
 answer at all were seen to do so within 2 s; the loop reads again anyway."""
 
 SYSTEMS = "/redfish/v1/Systems/"
+SESSIONS = "/redfish/v1/SessionService/Sessions"
+"""Source: DMTF DSP0266, session login; the address is the standard's."""
 
 _HARMLESS = (400, 409)
 """Answers of BMCs that are asked to switch off what is off.
@@ -61,12 +64,17 @@ class Settings:
     """``true``, or the path of a CA file; ``false`` is for laboratories."""
     identity: str = ""
     """Name, UUID or serial number that the system must show."""
+    auth: str = "basic"
+    """``basic``, or ``session``: a session is begun and ended for each look,
+    since BMCs have few of them."""
 
     def __post_init__(self) -> None:
         if urlsplit(self.address).scheme not in ("https", "http"):
             raise ValueError("address must start with https://")
         if not self.system:
             raise ValueError("system must name one ComputerSystem")
+        if self.auth not in ("basic", "session"):
+            raise ValueError("auth must be basic or session")
         if not isinstance(self.verify, (bool, str)):
             raise ValueError("verify must be true or the path of a CA file")
 
@@ -103,7 +111,7 @@ class RedfishFence:
         :raises Transient: it did not answer.
         :raises Refused: ``forbidden``: it refuses the credentials.
         """
-        found = self._call(self._system)
+        found = self._look()
         shown = [found.name, found.uuid, found.serial_number]
         shown = [str(word) for word in shown if word]
         wanted = self._set.identity
@@ -120,7 +128,7 @@ class RedfishFence:
     def power(self) -> Reading:
         """One reading, at most two timeouts long; never raises."""
         try:
-            state = self._call(self._system).power_state
+            state = self._look().power_state
         except HaError as error:
             power, detail = Power.UNKNOWN, error.message
         else:
@@ -139,6 +147,21 @@ class RedfishFence:
     def restore(self, claim: Claim) -> None:
         """Ask for On."""
         self._reset(sushy.ResetType.ON, sushy.PowerState.ON, claim)
+
+    def remark(self) -> str:
+        """Whether the host powers on by itself when the mains come back.
+
+        Source: DMTF DSP2046, ComputerSystem.PowerRestorePolicy.
+        :raises HaError: the BMC did not answer.
+        """
+        found = self._look()
+        policy = (found.json or {}).get("PowerRestorePolicy")
+        if policy != "AlwaysOn":
+            return ""
+        return (
+            "powers on by itself after a loss of mains, also when it was cut "
+            "(PowerRestorePolicy AlwaysOn); set it to LastState"
+        )
 
     def certificate_until(self) -> float:
         """When the BMC's TLS certificate ends, verified or not.
@@ -169,23 +192,34 @@ class RedfishFence:
         return found.not_valid_after_utc.timestamp()
 
     def _reset(self, how: Any, already: Any, claim: Claim) -> None:
-        system = self._call(self._system)
-        if self._clock.now() > claim.until:
-            raise Refused(
-                "superseded",
-                f"The claim on {self._host} ended before its BMC was asked "
-                f"for {how.value}; another attempt has it now.",
-            )
+        system, session = self._call(self._open)
         try:
+            if self._clock.now() > claim.until:
+                raise Refused(
+                    "superseded",
+                    f"The claim on {self._host} ended before its BMC was "
+                    f"asked for {how.value}; another attempt has it now.",
+                )
             self._call(lambda: system.reset_system(how), changing=True)
         except Failed as error:
             if error.facts.get("status") not in _HARMLESS:
                 raise
-            if self._call(self._system).power_state != already:
+            if self._look().power_state != already:
                 raise
+        finally:
+            self._close(session)
 
-    def _system(self) -> Any:
-        """The system's own resource: one GET, over a new connection."""
+    def _look(self) -> Any:
+        """The system as it is now, over a connection of its own."""
+        system, session = self._call(self._open)
+        self._close(session)
+        return system
+
+    def _open(self) -> tuple[Any, tuple[Any, str]]:
+        """The system's own resource, and the session that must be closed.
+
+        One GET over a new connection, in a session of its own if asked.
+        """
         connector = sushy_connector.Connector(
             self._set.address,
             verify=self._set.verify,
@@ -195,19 +229,55 @@ class RedfishFence:
         session = connector._session
         session.trust_env = False
         session.max_redirects = 0
-        auth = sushy_auth.BasicAuth(self._set.username, self._set.password)
-        auth.set_context(connector, connector)
-        auth.authenticate()
-        found = sushy_system.System(connector, self._path())
-        target = urlsplit(_reset_target(found))
-        here = urlsplit(self._set.address)
-        if target.netloc and target.netloc != here.netloc:
-            raise BadInput(
-                "wrong_machine",
-                f"The BMC {self.name} names another machine for its power "
-                "switch; check the address in the fence file.",
+        opened = ""
+        if self._set.auth == "session":
+            opened = self._begin(connector)
+        else:
+            auth = sushy_auth.BasicAuth(self._set.username, self._set.password)
+            auth.set_context(connector, connector)
+            auth.authenticate()
+        done = False
+        try:
+            found = sushy_system.System(connector, self._path())
+            target = urlsplit(_reset_target(found))
+            here = urlsplit(self._set.address)
+            if target.netloc and target.netloc != here.netloc:
+                raise BadInput(
+                    "wrong_machine",
+                    f"The BMC {self.name} names another machine for its power "
+                    "switch; check the address in the fence file.",
+                )
+            done = True
+        finally:
+            if not done:
+                self._close((connector, opened))
+        return found, (connector, opened)
+
+    def _begin(self, connector: Any) -> str:
+        """Begin a session; its path, by which it is ended."""
+        answer = connector.post(
+            SESSIONS,
+            data={
+                "UserName": self._set.username,
+                "Password": self._set.password,
+            },
+        )
+        token = answer.headers.get("X-Auth-Token")
+        if not token:
+            raise Failed(
+                "bmc",
+                f"The BMC {self.name} of {self._host} began a session "
+                "without a token; use `auth: basic`.",
             )
-        return found
+        connector.set_http_session_auth(token)
+        return urlsplit(answer.headers.get("Location") or "").path
+
+    def _close(self, session: tuple[Any, str]) -> None:
+        """End the session; one that cannot be ended ends by itself."""
+        connector, path = session
+        if path:
+            with contextlib.suppress(sushy_errors.SushyError):
+                connector.delete(path)
 
     def _path(self) -> str:
         path = self._set.system

@@ -133,6 +133,10 @@ def reconcile(stage: Stage, words: tuple[str, ...]) -> None:
     stage.start("reconcile", {}, stage.fresh_id(), "operator")
 
 
+def rehearse_fences(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.start("rehearse_fences", {}, stage.fresh_id(), "operator")
+
+
 def let_return(stage: Stage, words: tuple[str, ...]) -> None:
     """A person asks for the host's return."""
     inputs = {

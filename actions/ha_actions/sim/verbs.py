@@ -43,6 +43,7 @@ STEPS = (
     "find_returned",
     "assess_return",
     "readmit_host",
+    "rehearse_fences",
 )
 """The actions that a crash can be placed at, without their ``ha.``."""
 
@@ -246,6 +247,7 @@ VERBS: Mapping[str, Verb] = {
     "start": Verb(("HOST", "dry|stranger?"), deeds.start),
     "drill": Verb(("HOST", "dry|cut?"), deeds.drill),
     "reconcile": Verb((), deeds.reconcile),
+    "rehearse-fences": Verb((), deeds.rehearse_fences),
     "return": Verb(
         ("HOST", "enable|because|rebooted?", "because?"), deeds.let_return
     ),
