@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
 from typing import TypeVar
+
+from ha_actions.errors import Transient
 
 T = TypeVar("T")
 
@@ -36,3 +40,26 @@ class SystemClock:
         with ThreadPoolExecutor(max_workers=workers) as pool:
             futures = [pool.submit(job) for job in jobs]
         return [future.result() for future in futures]
+
+    def within(self, job: Callable[[], T], seconds: float) -> T:
+        """Run it in a thread of its own, which ends with the process.
+
+        :raises Transient: ``late``; it runs on by itself.
+        """
+        result: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(job())
+            except BaseException as error:  # carried to who waits
+                result.set_exception(error)
+
+        threading.Thread(target=run, name="ha-within", daemon=True).start()
+        try:
+            return result.result(timeout=max(0.0, seconds))
+        except Late:  # Python 3.10: not yet the built-in one
+            if result.done():
+                raise  # its own
+            raise Transient(
+                "late", f"no answer within {max(0.0, seconds):.1f} s"
+            ) from None

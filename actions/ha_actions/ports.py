@@ -63,6 +63,15 @@ class Clock(Protocol):
         The first exception is raised after all have ended.
         """
 
+    def within(self, job: Callable[[], T], seconds: float) -> T:
+        """Run it, and go on without it when it takes longer.
+
+        What was given up runs on by itself; nobody reads its result. In
+        simulated time it is always waited for.
+
+        :raises Transient: ``late``.
+        """
+
 
 class Ledger(Protocol):
     """What must be remembered; the real one is Mistral environments.

@@ -10,8 +10,9 @@ unknown word) is not OFF.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from ha_actions.errors import Failed, HaError, NoAnswer, Refused
+from ha_actions.errors import Failed, HaError, NoAnswer, Refused, Transient
 from ha_actions.model import (
     Claim,
     Evidence,
@@ -24,6 +25,10 @@ from ha_actions.model import (
 )
 from ha_actions.ports import Clock, Fence, Journal
 from ha_actions.settings import Fencing
+
+OTHERS_S = 10.0
+"""What the other devices have to contradict an OFF, past the deadline too: a
+device that could not be asked must not make a proof easier."""
 
 Hear = Callable[[], Sequence[Testimony]]
 Permit = Callable[[], Claim]
@@ -80,7 +85,10 @@ def prove_dead(
         if not _enough([one for one, _ in held], rules.devices):
             journal.note("fence", host, f"{fence.name} read Off; one more")
             continue
-        others = [(f, f.power()) for f in fences if f is not fence]
+        last_word = max(until, clock.now() + OTHERS_S)
+        others = [
+            (f, _read(f, clock, last_word)) for f in fences if f is not fence
+        ]
         seen.extend(r for _, r in others)
         if any(r.power is Power.ON for _, r in others):
             tried.append(f"{fence.name} read Off, another device On")
@@ -177,7 +185,7 @@ def _cut_and_watch(
         if not asked:
             before = said
             try:
-                said = _ask(fence, permit)
+                said = _ask(fence, permit, clock, until)
                 asked = True
             except HaError as error:
                 locked_out = error.code == "forbidden"
@@ -192,7 +200,7 @@ def _cut_and_watch(
                 return None
             if not asked and clock.now() >= until:
                 break  # no reading would count any more
-        last = fence.power()
+        last = _read(fence, clock, until)
         seen.append(last)
         if last.power is not Power.OFF or not asked:
             off = []
@@ -200,7 +208,7 @@ def _cut_and_watch(
             off.append(last)
             if last.at - off[0].at >= rules.stable_s and len(off) > 1:
                 return off
-        clock.sleep(rules.poll_s)
+        clock.sleep(min(rules.poll_s, max(0.0, until - clock.now())))
     what = f"{last.power} {last.detail}".strip() if last else "never asked"
     tried.append(
         f"{fence.name} did not read Off for {rules.stable_s:g} s; last: {what}"
@@ -208,19 +216,39 @@ def _cut_and_watch(
     return None
 
 
-def _ask(fence: Fence, permit: Permit) -> str:
+def _read(fence: Fence, clock: Clock, until: float) -> Reading:
+    """A reading that is waited for until then and no longer."""
+    try:
+        return clock.within(fence.power, until - clock.now())
+    except Transient as error:
+        return Reading(
+            device=fence.name,
+            power=Power.UNKNOWN,
+            at=clock.now(),
+            detail=error.message,
+        )
+
+
+def _ask(fence: Fence, permit: Permit, clock: Clock, until: float) -> str:
     """Ask the right device to cut, and say what came of it.
 
     A device that answered "no" (it may be off already), or not at all, has
-    been asked; then only its readings count.
+    been asked; then only its readings count. Its leave ends at ``until``: a
+    call that is given up then must not cut later.
 
     :raises HaError: it could not be identified, or was not asked.
     """
-    who = fence.identify()
+    who = clock.within(fence.identify, until - clock.now())
+    claim = permit()
+    claim = replace(claim, until=min(claim.until, until))
     try:
-        fence.cut(permit())
+        clock.within(lambda: fence.cut(claim), until - clock.now())
     except (Failed, NoAnswer) as error:
         return f"{fence.name}: {error.message}"
+    except Transient as error:
+        if error.code != "late":
+            raise
+        return f"{fence.name}: asked to cut, and {error.message}"
     return f"{fence.name}: asked to cut {who}"
 
 

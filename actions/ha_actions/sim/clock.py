@@ -150,6 +150,10 @@ class TurnClock:
             raise first
         return results
 
+    def within(self, job: Callable[[], T], seconds: float) -> T:
+        """Wait for it, however long that takes."""
+        return job()
+
     # -- threads ---------------------------------------------------------
     def spawn(self, fn: Callable[[], Any], name: str) -> Handle:
         """Start a virtual thread; it first runs when the caller waits."""
@@ -343,3 +347,7 @@ class FreeClock:
             return [job() for job in jobs]
         with ThreadPoolExecutor(min(at_most, len(jobs))) as pool:
             return [f.result() for f in [pool.submit(j) for j in jobs]]
+
+    def within(self, job: Callable[[], T], seconds: float) -> T:
+        """Wait for it, however long that takes."""
+        return job()

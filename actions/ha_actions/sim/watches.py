@@ -154,6 +154,10 @@ class OwnClock:
         """As the world's clock does."""
         return self._clock.together(jobs, at_most)
 
+    def within(self, job: Callable[[], T], seconds: float) -> T:
+        """As the world's clock does."""
+        return self._clock.within(job, seconds)
+
 
 class CutCloud(SimCloud):
     """Nova, as far as the watch reaches it."""
