@@ -31,6 +31,7 @@ ACTIONS = [
     "assess_return",
     "readmit_host",
     "rehearse_fences",
+    "renew_fences",
 ]
 
 

@@ -12,6 +12,8 @@ from ha_actions.model import (
     Incident,
     Migration,
     Power,
+    Proof,
+    Reading,
     Refusal,
 )
 from ha_actions.policy import load
@@ -19,6 +21,9 @@ from ha_actions.ports import Cloud, Fence
 from ha_actions.returning import Known, moved, put_out_by
 from ha_actions.run import Run, host_named
 from ha_actions.settings import Policy
+
+BARRIERS = frozenset({Evidence.STORAGE, Evidence.NETWORK})
+"""Evidence of devices that stop not the host, but what it reaches."""
 
 WAITING = "return.waiting"
 """Part of an incident: why the return was refused last."""
@@ -141,11 +146,7 @@ def before_us(run: Run, incident: Incident) -> Host | None:
 
 def barriers(run: Run, name: str) -> list[Fence]:
     """Devices that keep the host from its storage or network now."""
-    others = [
-        f
-        for f in run.outside.fences(name)
-        if f.evidence in (Evidence.STORAGE, Evidence.NETWORK)
-    ]
+    others = [f for f in run.outside.fences(name) if f.evidence in BARRIERS]
     return [f for f in others if f.power().power is Power.OFF]
 
 
@@ -162,17 +163,26 @@ def remember_off(run: Run, incident: Incident) -> bool:
 
 
 def _seen_off(run: Run, incident: Incident) -> bool:
-    """By a proof of power, or by a look since; a reading before the cut of
-    its storage would not do, and none is kept."""
-    parts = run.record.parts(incident.id, "proof.")
-    proofs = (run.record.ledger.read(_part(incident, p)) or {} for p in parts)
-    if any(p.get("evidence") == Evidence.POWER.value for p in proofs):
-        return True
-    return run.record.ledger.read(_part(incident, SEEN_OFF)) is not None
+    """Whether it was without power since it was cut off.
 
-
-def _part(incident: Incident, part: str) -> str:
-    return f"ha.incident.{incident.id}.{part}"
+    By a proof of power or a look, later than the last proof of storage or
+    network; where there is none, later than the incident's end.
+    """
+    record = run.record
+    found = (
+        record.part(incident.id, part, Proof)
+        for part in record.parts(incident.id, "proof.")
+    )
+    proofs = [p for p in found if p is not None]
+    cut = max(
+        (p.at for p in proofs if p.evidence in BARRIERS),
+        default=record.last_closed(incident.host)[1],
+    )
+    offs = [p.at for p in proofs if p.evidence is Evidence.POWER]
+    look = record.part(incident.id, SEEN_OFF, Reading)
+    if look is not None:
+        offs.append(look.at)
+    return any(at > cut for at in offs)
 
 
 def _records(run: Run, cloud: Cloud, name: str) -> list[Migration]:

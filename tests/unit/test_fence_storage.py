@@ -103,6 +103,22 @@ def test_ceph_cut_and_restore(
         fence.restore(claim())
 
 
+@pytest.mark.parametrize(
+    ("ls", "due"),
+    [
+        (listed(a=90000, b=90000), False),
+        (listed(a=90000, b=80000), True),
+        (listed(a=90000), False),  # somebody has lifted it
+        (listed(a=90000, b=-5), False),
+    ],
+)
+def test_ceph_is_renewed_when_half_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ls: str, due: bool
+) -> None:
+    fence, _ = ceph(tmp_path, monkeypatch, (0, ls, ""))
+    assert fence.renewal_due() is due
+
+
 def test_ceph_identify(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,9 +38,10 @@ class Settings:
     ``mon 'allow command "osd blocklist"'``."""
     conf: str = ""
     """Path of its ``ceph.conf``; empty: the usual place."""
-    lasts_s: int = 30 * 86400
-    """Seconds that an entry lasts. Ceph's own default is one hour, after
-    which a host that still runs would write again."""
+    lasts_s: int = 2 * 86400
+    """Seconds that an entry lasts; it is renewed when half of them are over,
+    until the host returns. Ceph's own default is one hour, after which a host
+    that still runs would write again."""
 
     def __post_init__(self) -> None:
         if not self.addresses:
@@ -105,6 +106,15 @@ class CephBlocklist:
                 claim, self._clock, self._host, "Ceph was asked to block it"
             )
             self._blocklist("add", address, str(self._set.lasts_s))
+
+    def renewal_due(self) -> bool:
+        """Whether it is listed, and half of its time is over.
+
+        :raises HaError: Ceph did not answer.
+        """
+        ends, now = self._ends(), self._clock.now()
+        rest = [ends.get(one, 0.0) - now for one in self._addresses()]
+        return min(rest) > 0 and min(rest) < self._set.lasts_s / 2
 
     def restore(self, claim: Claim) -> None:
         """Let each address write again; only after a proven reboot."""

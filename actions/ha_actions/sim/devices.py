@@ -13,6 +13,10 @@ CUT_S = 1.0
 """From the accepted cut to no power."""
 SLOW_BMC_S = 15.0
 """How long a slow BMC takes for an answer, and for the cut."""
+EVIDENCE = {"ceph": Evidence.STORAGE, "switch": Evidence.NETWORK}
+"""Devices by whose name it is known that they cut no power."""
+LASTS_S = 86400.0
+"""How long a storage entry lasts; a network one does not end."""
 REVIVE_S = 4.0
 """A host that "revives" has power again so long after it was off."""
 CONTROL = "10.0.255.254"
@@ -138,6 +142,56 @@ class SimFence:
             f"{self.name} of {self.host.name} does not answer; look at its "
             "network and power.",
         )
+
+
+class SimBarrier(SimFence):
+    """A fence that cuts storage or network off, and no power.
+
+    Its moods are those of the ``bmc`` verb that a barrier can have: ``ok``,
+    ``dead``, ``slow``, ``refuses``.
+    """
+
+    def power(self) -> Reading:
+        """OFF while it holds; else UNKNOWN: it knows nothing of power."""
+        self.world.calls["bmc"] += 1
+        now = self.world.clock.now()
+        held = self._mood() != "dead" and self._ends() > now
+        return Reading(
+            device=self.name,
+            power=Power.OFF if held else Power.UNKNOWN,
+            at=now,
+            detail="" if held else "not cut off",
+        )
+
+    def renewal_due(self) -> bool:
+        """Whether it holds, and half of its time is over."""
+        rest = self._ends() - self.world.clock.now()
+        return 0 < rest < LASTS_S / 2
+
+    def cut(self, claim: Claim) -> None:
+        """Cut it off from now on, for so long."""
+        number, _ = self._start("cut", claim)
+        ends = self.world.clock.now() + LASTS_S
+        if self.evidence is Evidence.NETWORK:
+            ends = float("inf")
+        self.world.block(self.host, self.name, ends)
+        self.world.after_change(number, "cut")
+
+    def restore(self, claim: Claim) -> None:
+        """Let it in again."""
+        number, _ = self._start("restore", claim)
+        self.world.block(self.host, self.name, 0.0)
+        self.world.after_change(number, "restore")
+
+    def _ends(self) -> float:
+        return self.host.blocked.get(self.name, 0.0)
+
+
+def fence_of(world: World, host: SimHost, name: str) -> SimFence:
+    """The device of that name."""
+    if name in EVIDENCE:
+        return SimBarrier(world, host, name, EVIDENCE[name])
+    return SimFence(world, host, name)
 
 
 class SimNetwork:

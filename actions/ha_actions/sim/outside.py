@@ -20,7 +20,7 @@ from ha_actions.ports import (
 from ha_actions.settings import Policy
 from ha_actions.sim.bus import SimBus
 from ha_actions.sim.cloud import SimCloud
-from ha_actions.sim.devices import SimFence, SimNetwork
+from ha_actions.sim.devices import SimNetwork, fence_of
 from ha_actions.sim.world import World
 
 OPERATOR = "operator"
@@ -32,7 +32,7 @@ def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
     """Every port over one world; the witnesses are the real ones."""
     network = SimNetwork(world)
     fences: dict[str, list[Fence]] = {
-        host.name: [SimFence(world, host, name) for name in host.fences]
+        host.name: [fence_of(world, host, name) for name in host.fences]
         for host in world.hosts.values()
     }
 

@@ -65,6 +65,8 @@ class SimHost:
     """Whether the nova-compute process runs."""
     moods: dict[str, str] = field(default_factory=dict)
     """Fence device -> how it behaves; absent: well."""
+    blocked: dict[str, float] = field(default_factory=dict)
+    """Device that cuts its storage or network off -> until when."""
     asked_off: set[str] = field(default_factory=set)
     """Devices that were asked to cut: one that lies says Off since."""
     boots: int = 0

@@ -44,6 +44,7 @@ STEPS = (
     "assess_return",
     "readmit_host",
     "rehearse_fences",
+    "renew_fences",
 )
 """The actions that a crash can be placed at, without their ``ha.``."""
 

@@ -190,10 +190,36 @@ class World:
         for fire in self.moments.pop(moment, ()):
             fire()
 
+    def block(self, host: SimHost, device: str, until: float) -> None:
+        """It can write nothing until then; when that ends, it can again."""
+        host.blocked[device] = until
+        if until != float("inf"):
+            self.clock.at(until, lambda: self._unblocked(host))
+
+    def can_write(self, host: SimHost) -> bool:
+        """Whether nothing cuts it off from storage and network now."""
+        now = self.clock.now()
+        return all(until <= now for until in host.blocked.values())
+
+    def _unblocked(self, host: SimHost) -> None:
+        """A guest that was evacuated meanwhile, and runs here, writes."""
+        if not self.can_write(host):
+            return
+        for guest_id in host.domains:
+            where = self.running_on(guest_id)
+            if host.name in where and len(where) > 1:
+                guest = self.guests.get(guest_id) or self.gone[guest_id]
+                hosts = ", ".join(where)
+                self.corruption.append(f"{guest.name} writes from {hosts}")
+
     # -- what really runs --------------------------------------------------
     def run(self, host: SimHost, guest_id: str, state: str = RUNNING) -> None:
         """A domain comes to be in that state on the host."""
-        others = self.running_on(guest_id)
+        others = [
+            name
+            for name in self.running_on(guest_id)
+            if self.can_write(self.hosts[name])
+        ]
         host.domains[guest_id] = state
         guest = self.guests.get(guest_id) or self.gone.get(guest_id)
         if state != RUNNING or guest is None:

@@ -8,13 +8,7 @@ from typing import Any
 from ha_actions.action import HaAction
 from ha_actions.model import Host, Incident, Refusal
 from ha_actions.returning import moved
-from ha_actions.returns import (
-    WAITING,
-    barriers,
-    out_by,
-    policy_now,
-    remember_off,
-)
+from ha_actions.returns import WAITING, out_by, policy_now
 from ha_actions.run import Run
 
 DEADLINE_S = 280
@@ -44,8 +38,6 @@ class FindReturned(HaAction):
         return {"hosts": found}
 
     def _heard(self, run: Run, host: Host, incident: Incident) -> bool:
-        if barriers(run, host.name):
-            remember_off(run, incident)
         waiting = run.record.part(incident.id, WAITING, Refusal)
         if waiting is not None and waiting.code in A_PERSON:
             return False
