@@ -31,6 +31,7 @@ VERBS = {
     "confirm-dead": ("confirm_cli", "a person's word that a host is dead"),
     "return": ("return_cli", "let a host in that was put out"),
     "check": ("check_cli", "would a dead host start a recovery, to its end?"),
+    "tenant": ("tenant_cli", "a tenant's own: protect, alarm, status"),
     "arm": ("operator_cli", "let `mode: act` act"),
     "disarm": ("operator_cli", "touch nothing, until a moment"),
     "maintenance": ("operator_cli", "a host's death is no incident"),
