@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -99,7 +100,7 @@ def _codes_of(node: ast.AST) -> set[str]:
 
 def _after_an_ending(nodes: list[ast.expr]) -> set[str]:
     found: set[str] = set()
-    for one, then in zip(nodes, nodes[1:], strict=False):
+    for one, then in pairwise(nodes):
         if ast.unparse(one) in ENDINGS:
             found |= word(then)
     return found
