@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import control
 import world
 from ground import until
 from rig import settings
@@ -100,41 +100,37 @@ def fired(alarm_id: str) -> list[dict[str, Any]]:
 
 
 class Publisher:
-    """Puts events on Aodh's own topic, as `ha-watch` does."""
+    """Puts events on Aodh's own topic by the pack's adapter, as `ha-watch`
+    does.
+    """
 
     def __init__(self) -> None:
-        import oslo_messaging
-        from oslo_config import cfg
+        from ha_actions.bus import MessageBus
 
-        conf = cfg.ConfigOpts()
-        conf([], default_config_files=[], default_config_dirs=[])
-        transport = oslo_messaging.get_notification_transport(
-            conf, settings.TRANSPORT_URL
-        )
-        conf.set_override(
-            "rabbit_quorum_queue", False, "oslo_messaging_rabbit"
-        )
-        self._notifier = oslo_messaging.Notifier(
-            transport,
-            driver="messagingv2",
-            publisher_id="lab",
-            topics=["alarm.all"],
-        )
+        url = settings.TRANSPORT_URL
+        self._bus = MessageBus(url, queues="durable")
 
     def event(self, kind: str, **traits: str) -> str:
-        """Publish one; its message id."""
-        message = str(uuid.uuid4())
-        now = datetime.now(timezone.utc).replace(tzinfo=None)
-        event = {
-            "message_id": message,
-            "event_type": kind,
-            "generated": now.isoformat(),
-            "traits": [[name, 1, text] for name, text in traits.items()],
-            "raw": {},
-            "message_signature": "",
-        }
-        self._notifier.sample({}, "event", [event])
-        return message
+        """Publish one without a project; its message id."""
+        from ha_actions.model import Event
+
+        id = str(uuid.uuid4())
+        made = Event(type=kind, traits=traits, at=time.time(), id=id)
+        self._bus.publish([made])
+        return id
+
+
+def operators_id(incident: str, workflow: str = control.FLOW) -> str:
+    """The execution that an operator's alarm starts for that incident."""
+    from ha_alarms.start import execution_id
+
+    return execution_id(settings.SECRET, workflow, incident)
+
+
+def exists(execution: str) -> bool:
+    """Whether Mistral has it."""
+    found = control.call("GET", f"/executions/{execution}")
+    return bool(found.status_code == 200)
 
 
 def percentile(figures: list[float], share: float) -> float:
@@ -149,7 +145,9 @@ __all__ = [
     "Receiver",
     "alarm",
     "api",
+    "exists",
     "fired",
+    "operators_id",
     "percentile",
     "receiver",
     "until",

@@ -5,11 +5,21 @@
 from __future__ import annotations
 
 import time
+import uuid
 from types import ModuleType
 
 import pytest
 
 pytestmark = pytest.mark.lab_full
+
+
+PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
+NOTHING = """
+version: '2.0'
+lab.nothing:
+  tasks:
+    nothing: {action: std.noop}
+"""
 
 
 @pytest.fixture
@@ -94,3 +104,87 @@ def test_force_down_by_another_reaches_the_operators_alarm(
         event = there.bodies("/forced")[0]["reason_data"]["event"]
     traits = {name: value for name, _, value in event["traits"]}
     assert traits["host"] == "host4"
+
+
+def test_from_the_event_to_the_recovered_server(
+    full: ModuleType, bus: ModuleType
+) -> None:
+    """The alarm that `ha-pack install` made, and the pack's plug-in."""
+    import control
+
+    lab = full
+    id = lab.boot("db", "host1", metadata=PET)
+    incident = str(uuid.uuid4())
+    execution = bus.operators_id(incident)
+    lab.pull_plug("host1")
+    lab.wait_host("host1", "down", 30)
+    began = time.time()
+    for _ in range(5):  # five watchers
+        bus.Publisher().event(
+            "compute.service.down", host="host1", incident=incident
+        )
+    bus.until(lambda: bus.exists(execution), 15, "the execution", 0.02)
+    created = time.time() - began
+    report = control.wait(execution)
+    print(
+        f"published -> execution {created:.2f} s -> closed "
+        f"{time.time() - began:.1f} s"
+    )
+    assert report["execution_state"] == "SUCCESS", report
+    moved = lab.server(id)
+    assert (moved["status"], moved["host"] != "host1") == ("ACTIVE", True)
+    assert lab.copies_running(id) == [moved["host"]]
+    assert len(control.evacuations(id)) == 1
+    assert len(control.incidents()) == 1
+
+
+def test_how_long_an_event_takes_to_become_an_execution(
+    full: ModuleType, bus: ModuleType
+) -> None:
+    import control
+
+    with_text = {"data": NOTHING, "headers": {"content-type": "text/plain"}}
+    control.call("DELETE", "/workflows/lab.nothing")
+    made = control.call("POST", "/workflows", **with_text)
+    assert made.status_code == 201, made.text
+    bus.alarm(
+        "nothing",
+        "lab.nothing",
+        "trust+mistral://lab.nothing",
+        project_id="",
+    )
+    publisher, late = bus.Publisher(), []
+    for number in range(51):
+        incident = str(uuid.uuid4())
+        execution = bus.operators_id(incident, "lab.nothing")
+        began = time.time()
+        publisher.event("lab.nothing", incident=incident)
+        bus.until(lambda e=execution: bus.exists(e), 15, "it", 0.02)
+        if number:  # the first one logs in
+            late.append(time.time() - began)
+    p50, p95 = bus.percentile(late, 0.5), bus.percentile(late, 0.95)
+    print(f"event -> execution of 50: p50 {p50:.2f} s, p95 {p95:.2f} s")
+    assert p95 < 5, late
+
+
+def test_a_storm_of_events_starts_each_hosts_recovery_once(
+    full: ModuleType, bus: ModuleType
+) -> None:
+    import control
+
+    publisher = bus.Publisher()
+    incidents = {host: str(uuid.uuid4()) for host in full.hosts()}
+    for _ in range(75):
+        for host, incident in incidents.items():
+            publisher.event(
+                "compute.service.down", host=host, incident=incident
+            )
+    wanted = {bus.operators_id(incident) for incident in incidents.values()}
+    bus.until(lambda: all(map(bus.exists, wanted)), 60, "four executions")
+    for execution in wanted:
+        control.wait(execution)
+    path = f"/executions?workflow_name={control.FLOW}&fields=id"
+    rows = control.call("GET", path).json()["executions"]
+    assert {row["id"] for row in rows} == wanted
+    assert len(rows) == 4
+    assert full.power("host1") == "On", "a host that lives was cut"

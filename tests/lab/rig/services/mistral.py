@@ -12,7 +12,7 @@ from typing import Any
 
 from rig import ini, process, settings
 from rig.errors import LabError
-from rig.rest import Cloud, send
+from rig.rest import Cloud
 from rig.service import Service, Setup, http
 
 ETC = settings.ETC / "mistral"
@@ -59,7 +59,7 @@ def configure() -> None:
                 "pickup_job_after": 10,
                 "captured_job_timeout": 15,
             },
-            "cron_trigger": {"enabled": False, "run_in_api": False},
+            "cron_trigger": {"enabled": True},
             "action_heartbeat": {
                 "check_interval": 5,
                 "max_missed_heartbeats": 3,
@@ -88,6 +88,11 @@ def write_pack_files() -> None:
             "cloud": "lab",
             "fences": str(FENCES),
             "namespace": settings.SECRET,
+            "bus": {
+                "url": settings.TRANSPORT_URL,
+                "via": "aodh",
+                "queues": "durable",
+            },
         },
     )
     write_fences()
@@ -177,24 +182,17 @@ def ha_pack(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def install_pack() -> None:
-    """Workbook by the API, policy and arming by `ha-pack`: at each start."""
-    cloud = Cloud()
-    text = (settings.CHECKOUT / "workbooks" / "ha.v1.yaml").read_bytes()
-    url = f"{settings.api_url('mistral')}/workbooks"
-    headers = {"X-Auth-Token": cloud.token(), "Content-Type": "text/plain"}
-    answer = send("PUT", url, text, headers)
-    if answer.status == 404:
-        answer = send("POST", url, text, headers)
-    if answer.status >= 300:
-        raise LabError(
-            f"Mistral answers {answer.status} to the workbook: {answer.body}"
-        )
+    """`ha-pack install` and `ha-pack arm`, as an operator types them: at each
+    start and reset. What is there already is left alone.
+    """
     _write(POLICY, policy())
-    for words in (("policy", "set", str(POLICY)), ("arm",)):
+    install = ["install", "--yes", "--policy", str(POLICY)]
+    for words in ([*install, "--executors", ",".join(EXECUTORS)], ["arm"]):
         done = ha_pack(*words)
         if done.returncode:
             raise LabError(
-                f"`ha-pack {' '.join(words)}` failed: {done.stderr.strip()}"
+                f"`ha-pack {words[0]}` failed: "
+                f"{(done.stderr or done.stdout).strip()[-600:]}"
             )
 
 
