@@ -25,7 +25,7 @@ DECIDERS = {
         "returning",
         "consent",
     ),
-    *("moving", "snapshot"),
+    *("moving", "snapshot", "targets"),
 }
 DECIDERS |= {"foresight", "packing", "outlook", "tidings"}
 CORE = {"model", "errors", "settings"}

@@ -165,10 +165,13 @@ class OpenStackCloud:
         return self._servers.ports_of(guests)
 
     # -- guests, changing ------------------------------------------------
-    def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
+    def evacuate(
+        self, guest: str, *, keep_off: bool, claim: Claim, host: str = ""
+    ) -> None:
         """POST one evacuation, once; see the port for the codes."""
         version = KEEP_OFF if keep_off else START
-        self._act(guest, {"evacuate": {}}, "evacuate", claim, version)
+        to = {"host": host} if host else {}
+        self._act(guest, {"evacuate": to}, "evacuate", claim, version)
 
     def reset_state(self, guest: str, state: str, claim: Claim) -> None:
         """Set vm_state to ``active`` or ``error``."""

@@ -76,6 +76,7 @@ def next_move(
     dead_hosts: Collection[str] = (),
     restored: Collection[str] = (),
     place_stopped: bool = False,
+    elsewhere: bool = False,
 ) -> Next:
     """Decide for one guest, from what Nova says this moment.
 
@@ -87,6 +88,7 @@ def next_move(
     :param restored: verbs that were asked for already, to give it back the
         state in which it was.
     :param place_stopped: whether Nova was asked not to start it.
+    :param elsewhere: whether the policy names a host that was not tried.
     """
     if now is None:
         return Next(
@@ -97,7 +99,7 @@ def next_move(
         return Next(Move.WAIT, f"evacuation is {flying[-1].status}")
     if now.host != prior.host:
         return _elsewhere(prior, now, records, restored, place_stopped)
-    return _still_here(prior, now, records, tries, asked)
+    return _still_here(prior, now, records, tries, asked, elsewhere)
 
 
 def _elsewhere(
@@ -133,6 +135,7 @@ def _still_here(
     records: Sequence[Migration],
     tries: int,
     asked: bool,
+    elsewhere: bool,
 ) -> Next:
     if asked:
         return Next(Move.WAIT, "asked; Nova shows no record yet")
@@ -143,6 +146,9 @@ def _still_here(
             return Next(Move.POST, f"{dest} died too", again=True)
         return Next(Move.WAIT, "moved; Nova has not written its host yet")
     if failed and "No valid host" in now.fault:
+        if elsewhere:
+            no = f"{failed[-1].dest} has no room"
+            return Next(Move.POST, no, again=True)
         return Next(
             Move.SETTLED,
             f"no host can take it{_rule(prior)}",

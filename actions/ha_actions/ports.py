@@ -206,9 +206,12 @@ class Cloud(Protocol):
     ) -> None:
         """Enable the service, or disable it with a reason."""
 
-    def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
+    def evacuate(
+        self, guest: str, *, keep_off: bool, claim: Claim, host: str = ""
+    ) -> None:
         """Ask Nova once to rebuild it elsewhere; ``keep_off``: do not start.
 
+        :param host: where to, if the scheduler agrees; empty: it chooses.
         :raises Failed: ``no_valid_host``, ``conflict`` (409), ``in_use``
             (Nova thinks the host is up, or the guest is elsewhere already),
             ``not_found``.

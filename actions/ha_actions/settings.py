@@ -192,6 +192,13 @@ class Recovery:
         "placed stopped, its host, ports and volumes are looked at, and only "
         "then it is started; slower by a start and a few calls.",
     )
+    targets: dict[str, str] = knob(
+        {},
+        "Aggregate of the dead host -> aggregate whose hosts its guests go "
+        "to: the same one, or spares. Not listed: Nova's scheduler chooses. "
+        "Of hosts disabled with a reason that begins with `reserved`, one "
+        "after another is enabled when room is needed.",
+    )
     deferred_s: int = knob(
         3600,
         "Seconds since an incident's opening in which reconcile tries those "

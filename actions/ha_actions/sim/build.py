@@ -62,9 +62,9 @@ def build(spec: WorldSpec, clock: TurnClock | FreeClock) -> World:
             slots=told.slots,
             local_store=told.local_store,
             resume_guests=told.resume_guests,
-            service_id=uid("service", name),
             enabled=not told.disabled,
             disabled_reason=told.disabled,
+            service_id=uid("service", name),
         )
         world.hosts[name] = host
         world.start_clean(host)

@@ -200,16 +200,18 @@ class SimCloud(SimBalancers, SimBelongings):
 
         self._change("nova", "set_service", host.name, host.name, claim, put)
 
-    def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
+    def evacuate(
+        self, guest: str, *, keep_off: bool, claim: Claim, host: str = ""
+    ) -> None:
         """Ask Nova once to rebuild it elsewhere."""
-        name, host = self._where(guest)
+        name, here = self._where(guest)
         self._change(
             "nova",
             "evacuate",
             name,
-            host,
+            here,
             claim,
-            lambda: self.nova.evacuate(guest, keep_off),
+            lambda: self.nova.evacuate(guest, keep_off, host),
         )
 
     def reset_state(self, guest: str, state: str, claim: Claim) -> None:

@@ -56,7 +56,9 @@ class Nova:
         return found
 
     # -- evacuate --------------------------------------------------------
-    def evacuate(self, guest_id: str, keep_off: bool) -> SimMigration:
+    def evacuate(
+        self, guest_id: str, keep_off: bool, host: str = ""
+    ) -> SimMigration:
         """Accept or refuse, as the API does; the work follows by itself."""
         guest, now = self.guest(guest_id), self.world.clock.now()
         if guest.vm_state not in EVACUABLE:
@@ -89,6 +91,7 @@ class Nova:
             guest=guest_id,
             source=guest.host,
             created_at=now,
+            dest=host,
         )
         self.world.migrations.append(record)
         guest.asked_at.append(now)
@@ -130,7 +133,7 @@ class Nova:
         if guest.id not in self.world.guests:
             record.status = "error"
             return
-        dest = self.choose(guest)
+        dest = self.choose(guest, record.dest)
         if dest is None:
             record.status = "error"
             guest.vm_state, guest.task_state = "error", ""
@@ -189,7 +192,7 @@ class Nova:
             )
 
     # -- the scheduler -----------------------------------------------------
-    def choose(self, guest: SimGuest) -> SimHost | None:
+    def choose(self, guest: SimGuest, only: str = "") -> SimHost | None:
         """The live host with the fewest guests that may take it, if any."""
         if self.world.no_host or guest.no_host:
             return None
@@ -200,6 +203,7 @@ class Nova:
             if h.enabled
             and self.world.up(h)
             and h.name != guest.host
+            and only in ("", h.name)
             and (not guest.zone or h.zone == guest.zone)
             and self._load(h) < h.slots
             and h.name not in taken
@@ -224,6 +228,8 @@ class Nova:
             if g is not guest and g.group is not None and g.group.id == group
         }
         for m in self.world.migrations:
+            if m.guest == guest.id:
+                continue  # its own request names the host already
             other = self.world.guests.get(m.guest)
             if m.dest and m.value().in_flight and other is not None:
                 if other.group is not None and other.group.id == group:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions import snapshots
+from ha_actions.aim import Aim
 from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.evacuation import Move, Next, lands_stopped, next_move
@@ -26,6 +27,9 @@ DEADLINE_S = 2300
 
 TURNED_DOWN = 3
 """So often Nova may answer "not now" to one guest before it is a failure."""
+
+ASKS = (Move.POST, Move.RESET)
+"""Moves that end with an evacuation asked for."""
 
 VERBS = {Move.POST: "once more", Move.RESET: "reset-state", Move.RESTORE: ""}
 """What the journal calls a move; a first POST is the rule and not told."""
@@ -69,6 +73,9 @@ class _Evacuation:
         self.unanswered: set[str] = set()
         self.restored: dict[str, set[str]] = {}
         """Guest -> verbs that were asked for."""
+        self.aim = Aim(job)
+        self.to: dict[str, str] = {}
+        """Guest -> where the policy sends it, at this look."""
         self.place_stopped = job.policy.recovery.start is Start.CHECK
         self.turned_down: dict[str, int] = {}
         self.looked_up: set[str] = set()
@@ -100,16 +107,26 @@ class _Evacuation:
             id = planned.guest.id
             if id in flying and not dead:
                 continue
+            mine = records.get(id, [])
+            self.to[id] = self._target(planned, mine, now.get(id))
             move = next_move(
                 planned.guest,
                 now.get(id),
-                records.get(id, []),
+                mine,
                 tries=job.policy.recovery.tries,
                 asked=self._still_asked(id, records, now.get(id)),
                 dead_hosts=dead,
                 restored=self.restored.get(id, ()),
                 place_stopped=self.place_stopped,
+                elsewhere=bool(self.to[id]),
             )
+            if self.aim.chosen and move.move in ASKS and not self.to[id]:
+                move = Next(
+                    Move.SETTLED,
+                    "no host that the policy sends it to can take it",
+                    Result.DEFERRED,
+                    "no_valid_host",
+                )
             moves.append((planned, move))
         self._act(moves, flying, now)
 
@@ -147,6 +164,21 @@ class _Evacuation:
                 )
         if acts:
             job.together([partial(self._one, p, m) for p, m in acts])
+
+    def _target(
+        self, planned: Planned, records: list[Migration], now: Guest | None
+    ) -> str:
+        """Where the policy sends it next; a spare is enabled when all that
+        are up had no room. Empty: Nova chooses, or nowhere is left."""
+        if not self.aim.chosen or now is None:
+            return ""
+        if now.host != planned.guest.host:
+            return ""
+        to = self.aim.host_for(planned.guest.id, records)
+        full = not any(r.in_flight for r in records)
+        if not to and full and self.aim.enable_spare():
+            to = self.aim.host_for(planned.guest.id, records)
+        return to
 
     def _fit_to_start(
         self, acts: list[tuple[Planned, Next]]
@@ -205,7 +237,8 @@ class _Evacuation:
         self._ask(id)
         try:
             off = self.place_stopped or lands_stopped(planned.guest)
-            cloud.evacuate(id, keep_off=off, claim=claim)
+            to = self.to.get(id, "")
+            cloud.evacuate(id, keep_off=off, claim=claim, host=to)
         except NoAnswer:
             self.unanswered.add(id)
         except Transient:
