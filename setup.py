@@ -84,6 +84,8 @@ setup(
         "operator": ["rich>=13", "jinja2>=3"],
         # what Aodh has already; only a bridge of its own needs them named
         "bridge": ["cachetools>=4", "keystoneauth1>=5", "tenacity>=8"],
+        "watch": ["oslo.messaging>=14", "prometheus_client", "tooz>=4"],
+        "beat": ["tooz>=4"],
         "engine": ["mistral>=20,<24", "rich>=13", "jinja2>=3"],
         "test": [
             "pytest",
@@ -103,6 +105,8 @@ setup(
             "jsonschema",
             "pyghmi",
             "bcrypt",
+            "tooz>=4",
+            "prometheus_client",
         ],
     },
     entry_points={
@@ -123,10 +127,15 @@ setup(
             "ha_actions.witnesses.compute_service:ComputeService",
             "bmc_power = ha_actions.witnesses.bmc_power:BmcPower",
             "tcp_reach = ha_actions.witnesses.tcp_reach:TcpReach",
+            "tooz_beat = ha_actions.witnesses.tooz_beat:ToozBeat",
         ],
         "aodh.notifier": [
             "trust+mistral = ha_alarms.notifier:TrustMistralNotifier",
         ],
-        "console_scripts": ["ha-pack = ha_installer.cli:main"],
+        "console_scripts": [
+            "ha-pack = ha_installer.cli:main",
+            "ha-watch = ha_alarms.watch:main",
+            "ha-beat = ha_alarms.beat:main",
+        ],
     },
 )

@@ -82,14 +82,23 @@ class ExecutorFile:
     metrics: str = ""
 
 
+def read_file(path: str | None = None) -> tuple[Path, ExecutorFile]:
+    """Where the file is, and what it says.
+
+    :raises BadInput: it cannot be read, or a key is wrong.
+    """
+    where = Path(path or os.environ.get(VARIABLE) or DEFAULT_PATH)
+    data = fence_file.read_yaml(where)
+    return where, from_json(ExecutorFile, data, str(where))
+
+
 def from_file(path: str | None = None) -> Outside:
     """Everything an action needs, by the file; nothing is called yet.
 
     :param path: else ``$HA_EXECUTOR_FILE``, else :data:`DEFAULT_PATH`.
     :raises BadInput: a file, a key, a cloud or a fence in it is wrong.
     """
-    where = Path(path or os.environ.get(VARIABLE) or DEFAULT_PATH)
-    what = from_json(ExecutorFile, fence_file.read_yaml(where), str(where))
+    where, what = read_file(path)
     if not any(what.operator_projects):
         raise fence_file.bad(
             f"{where}: operator_projects is empty, so nobody could start "
@@ -203,17 +212,23 @@ def ledger_of(name: str) -> MistralLedger:
 
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
+    return MistralLedger(mistral_of(name))
+
+
+def mistral_of(name: str) -> adapter.Adapter:
+    """The API of Mistral in a cloud of ``clouds.yaml``.
+
+    :raises BadInput: ``clouds.yaml`` has no such cloud.
+    """
     config = _region(name)
-    return MistralLedger(
-        adapter.Adapter(
-            config.get_session(),
-            service_type="workflow",
-            interface=config.get_interface("workflow"),
-            region_name=config.get_region_name("workflow"),
-            endpoint_override=config.get_endpoint("workflow"),
-            raise_exc=False,
-            connect_retries=0,
-        )
+    return adapter.Adapter(
+        config.get_session(),
+        service_type="workflow",
+        interface=config.get_interface("workflow"),
+        region_name=config.get_region_name("workflow"),
+        endpoint_override=config.get_endpoint("workflow"),
+        raise_exc=False,
+        connect_retries=0,
     )
 
 

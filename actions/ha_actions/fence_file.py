@@ -155,7 +155,7 @@ def secret(text: str, where: str, vault: Vault | None = None) -> str:
         if rest not in os.environ:
             raise bad(f"{where}: the environment has no variable {rest}.")
         return os.environ[rest]
-    if kind == "file":
+    if kind == "file" and not rest.startswith("//"):  # that is a URL
         path = Path(rest)
         private(path)
         try:

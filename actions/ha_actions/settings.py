@@ -108,6 +108,11 @@ class Witnesses:
     reach_over_s: int = knob(
         6, "Seconds over which they are spread.", low=1, high=120
     )
+    beat_url: str = knob(
+        "",
+        "Where `ha-beat` keeps its group, for `tooz_beat`: a tooz URL without "
+        "a password, or `file:PATH` or `env:NAME` on each executor.",
+    )
     networks: dict[str, Any] = knob(
         {},
         "Per network: `hosts` (host -> address), `port`, and `control`, "

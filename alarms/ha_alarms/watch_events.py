@@ -64,8 +64,7 @@ def of_guests(
             project,
             {
                 SERVER: guest,
-                "resource_id": guest,
-                "hostId": host_id(project, host),
+                "host_id": host_id(project, host),
                 INCIDENT: key,
                 **(more or {}).get(guest, {}),
             },

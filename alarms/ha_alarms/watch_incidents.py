@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ha_actions.incidents import Opened
-from ha_actions.model import Host, Report
+from ha_actions.model import GuestReport, Host, Report
 from ha_actions.ports import Cloud
 from ha_alarms import watch_events as events
 from ha_alarms import watching
@@ -87,7 +87,7 @@ class Incidents:
     def _resume(self, entry: Opened) -> None:
         """Ask for the next attempt when the last has ended in the middle."""
         id, now = entry.incident.id, self._clock.now()
-        state = self._voice.outside.ledger.execution_state
+        state = self._voice.record.execution_state
         states = [state(entry.execution)]
         while states[-1] in watching.FAILED:
             n = entry.attempt + len(states)
@@ -194,12 +194,7 @@ class Incidents:
             for row in rows
             if row.outcome in BACK and row.guest in owners
         }
-        more = {
-            row.guest: {"new_instance_id": step.new_id}
-            for row in rows
-            for step in row.steps
-            if step.new_id
-        }
+        more = {row.guest: _public(row) for row in rows}
         self._tell_owners(entry, events.GUEST_BACK, back, more)
         return True
 
@@ -240,3 +235,14 @@ class Incidents:
         ledger.create(name, {"by": self._voice.name, "at": self._clock.now()})
         self._done.add(name)
         return True
+
+
+def _public(row: GuestReport) -> dict[str, str]:
+    """What its owner may know of a row: no reason, for it names hosts."""
+    made = [step.new_id for step in row.steps if step.new_id]
+    traits = {
+        "display_name": row.name,
+        "protection": row.protection.value,
+        "outcome": row.outcome,
+    }
+    return {**traits, "new_id": made[-1]} if made else traits

@@ -65,6 +65,7 @@ class Figures:
     suspects: int = 0
     open: int = 0
     held: int = 0
+    offset_s: float = 0.0
     events: int = 0
     starts: int = 0
     pages: int = 0

@@ -36,12 +36,6 @@ class Watch:
         self._incidents = Incidents(voice, cloud)
         self._blind = 0
 
-    def forever(self) -> None:
-        """Round after round, until the process ends."""
-        while True:
-            self.round()
-            self.rest()
-
     def rest(self) -> None:
         """The pause between two rounds; who overslept begins anew."""
         asked = self.voice.timing.interval_s
@@ -88,7 +82,7 @@ class Watch:
         if offset and not voice.offset_s:
             text = f"its clock is {-offset:.0f} s ahead of Nova's; set it"
             voice.tell("clock", "watch", text)
-        voice.offset_s = offset
+        voice.offset_s = voice.figures.offset_s = offset
 
     def _consider(self, found: list[Suspect], hosts: list[Host]) -> None:
         self._memory = self._suspects.consider(found, hosts, self._memory)

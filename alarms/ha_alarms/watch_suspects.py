@@ -180,15 +180,16 @@ class Suspects:
             [events.host_down(namespace, host, track.key, verdict, now)]
         )
         if self._voice.has_bus:
-            owners = events.owners_of(self._cloud.guests_on(host.name))
+            guests = self._cloud.guests_on(host.name)
             self._voice.publish(
                 events.of_guests(
                     namespace,
                     events.GUEST_DOWN,
                     host.name,
                     track.key,
-                    owners,
+                    events.owners_of(guests),
                     now,
+                    {g.id: {"display_name": g.name} for g in guests},
                 )
             )
 
@@ -219,7 +220,7 @@ class Suspects:
             id = execution_id(
                 self._voice.namespace, HOST_WORKFLOW, key, len(found) + 1
             )
-            state = self._voice.outside.ledger.execution_state(id)
+            state = self._voice.record.execution_state(id)
             if not state:
                 break
             found.append(state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ha_actions.errors import HaError
+from ha_actions.errors import BadInput, HaError
 from ha_actions.incidents import Record
 from ha_actions.model import Event
 from ha_actions.outside import NoBus, Outside
@@ -85,7 +85,11 @@ class Voice:
             self.figures.failed(what)
             if what not in self._failing:
                 self._failing.add(what)
-                self.note("watch", f"{what} failed: {error.message}")
+                text = f"{what} failed: {error.message}"
+                if isinstance(error, BadInput):  # will not pass by itself
+                    self.tell("wrong", "watch", text)
+                else:
+                    self.note("watch", text)
             return False
         self._failing.discard(what)
         return True

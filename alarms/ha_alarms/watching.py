@@ -353,13 +353,12 @@ def _doubted(
     verdict: Verdict, track: Track, timing: Timing, now: float
 ) -> tuple[Track, Orders]:
     """Not known to be dead. If that lasts, a person must look."""
-    if not verdict.told or now - track.since < 2 * STILL_S:
+    accused = any(t.says is Says.DEAD for t in verdict.testimonies)
+    if not (verdict.told or accused) or now - track.since < 2 * STILL_S:
         return track, Orders()
-    text = f"it is {verdict.ruling} for long, and Nova does not see it alive: "
-    return _telling(
-        track,
-        Orders(tell=((f"{verdict.ruling}".lower(), text + verdict.reason),)),
-    )
+    code = str(verdict.ruling).lower()
+    text = f"suspected for long, and {verdict.ruling}: {verdict.reason}"
+    return _telling(track, Orders(tell=((code, text),)))
 
 
 def _telling(track: Track, orders: Orders) -> tuple[Track, Orders]:

@@ -1,7 +1,8 @@
-"""The table of settings in ``docs/policy.md``, made from the schema itself.
+"""The tables of settings in the docs, made from the schemas themselves.
 
-``python -m ha_installer.policy_docs docs/policy.md`` writes it anew between
-its two marks; with ``--check`` it only says whether the page is up to date.
+``python -m ha_installer.policy_docs docs/policy.md`` (or ``docs/watch.md``)
+writes them anew between their two marks; with ``--check`` it only says whether
+the page is up to date.
 """
 
 from __future__ import annotations
@@ -18,18 +19,35 @@ from typing import Any
 
 from ha_actions.codec import to_json
 from ha_actions.settings import Policy
+from ha_alarms.beat import BeatFile
+from ha_alarms.watch_settings import WatchFile
 
 BEGIN = "<!-- settings: made by ha_installer.policy_docs, do not edit -->"
 END = "<!-- settings: end -->"
 
 
-def table() -> str:
-    """Every key of the policy as Markdown, in the schema's order."""
+PAGES: dict[str, list[tuple[str, Any]]] = {
+    "watch.md": [
+        ("The watch's file, `watch.yaml`", WatchFile),
+        ("A host's file, `beat.yaml`", BeatFile),
+    ]
+}
+"""Page -> its schemas, with their headings; any other is the policy's."""
+
+
+def tables(page: str) -> str:
+    """What stands between the marks of a page, by its name."""
+    known = PAGES.get(page, [("The file", Policy)])
+    return "\n".join(table(*one) for one in known)
+
+
+def table(heading: str = "The file", schema: Any = Policy) -> str:
+    """Every key of a file as Markdown, in the schema's order."""
     parts = []
-    for name, cls in _sections(Policy, ""):
+    for name, cls in _sections(schema, ""):
         doc = re.sub(r"``", "`", (cls.__doc__ or "").strip())
         doc = "\n".join(line.strip() for line in doc.splitlines())
-        parts.append(f"### {name or 'The file'}\n\n{doc}\n")
+        parts.append(f"### {name or heading}\n\n{doc}\n")
         parts.append("| key | default | bounds | meaning |")
         parts.append("| --- | --- | --- | --- |")
         parts += [row for f in dataclasses.fields(cls) if (row := _row(f))]
@@ -71,8 +89,8 @@ def _default(f: dataclasses.Field[Any]) -> str:
     return f"`{json.dumps(to_json(value))}`".replace('"', "")
 
 
-def renew(page: str) -> str:
-    """The page with the present table between its marks.
+def renew(page: str, name: str = "policy.md") -> str:
+    """The page with the present tables between its marks.
 
     :raises ValueError: a mark is missing.
     """
@@ -80,7 +98,7 @@ def renew(page: str) -> str:
     _, mark, tail = rest.partition(END)
     if not mark:
         raise ValueError(f"the page lacks {BEGIN} or {END}")
-    return f"{head}{BEGIN}\n\n{table()}\n{END}{tail}"
+    return f"{head}{BEGIN}\n\n{tables(name)}\n{END}{tail}"
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -90,12 +108,12 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args(args)
     old = asked.page.read_text()
-    new = renew(old)
+    new = renew(old, asked.page.name)
     if not asked.check:
         asked.page.write_text(new)
     elif old != new:
         sys.stderr.write(
-            f"{asked.page} is behind settings.py; run python -m "
+            f"{asked.page} is behind its schema; run python -m "
             f"ha_installer.policy_docs {asked.page}.\n"
         )
         return 1

@@ -50,6 +50,7 @@ TAGS = {
 def build(spec: WorldSpec, clock: TurnClock | FreeClock) -> World:
     """Make the world of a scenario; all hosts up, all guests as told."""
     world = World(clock)
+    world.beats = spec.watch.beats
     for name, address in addresses(spec).items():
         told = spec.hosts[name]
         devices = [d.strip() for d in told.fence.split(",")]

@@ -18,6 +18,7 @@ from ha_actions.ports import (
     Witness,
 )
 from ha_actions.settings import Policy
+from ha_actions.sim.beats import SimToozBeat
 from ha_actions.sim.bus import SimBus
 from ha_actions.sim.cloud import SimCloud
 from ha_actions.sim.devices import SimNetwork, fence_of
@@ -63,12 +64,15 @@ def witnesses_in(
     policy: Policy,
     cloud: Cloud,
 ) -> Mapping[str, Witness]:
-    """The real witnesses, over the world's ports."""
-    return {
+    """The real witnesses, over the world's ports; beats are simulated."""
+    found: dict[str, Witness] = {
         name: cls(policy, cloud, network, devices, clock)
         for name, cls in _witness_classes().items()
         if name in policy.witnesses.ask
     }
+    if SimToozBeat.name in found:
+        found[SimToozBeat.name] = SimToozBeat(world, clock)
+    return found
 
 
 @functools.cache

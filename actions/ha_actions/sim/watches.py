@@ -7,7 +7,7 @@ clock wrong, or restart it. Aodh is an alarm on ``compute.service.down``.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from ha_actions.model import Event
 from ha_actions.outside import NoBus, Outside
 from ha_actions.ports import Ledger, Reach
 from ha_actions.sim import alarms
+from ha_actions.sim.beats import SimBeats
 from ha_actions.sim.clock import Handle, TurnClock
 from ha_actions.sim.cloud import SimCloud
 from ha_actions.sim.devices import SimNetwork
@@ -39,8 +40,6 @@ from ha_actions.sim.stage import Stage
 from ha_actions.sim.world import World
 
 T = TypeVar("T")
-LEASE_S = 15.0
-"""Of a host's beat: ha-beat's default."""
 AODH_S = 0.3
 """From an event to an execution. Source: measured, median of 20."""
 QUIET_S = 60.0
@@ -101,7 +100,7 @@ class SimWatch:
             NoPager(),
             timing,
         )
-        beats = SimBeats(world) if self._spec.beats else NoBeats()
+        beats = SimBeats(world) if world.beats else NoBeats()
         return Watch(voice, cloud, beats)
 
     def check(self) -> None:
@@ -253,24 +252,6 @@ class SimStarter:
         """POST it; one with that id is taken for it."""
         self._watch.check()
         post(self._stage, start)
-
-
-class SimBeats:
-    """The beats of all hosts, as the group's engine shows them."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def ended(self) -> Collection[str]:
-        """Hosts whose lease is over; nobody when all are silent."""
-        now = self._world.clock.now()
-        hosts = self._world.hosts.values()
-        lost = [
-            h.name
-            for h in hosts
-            if h.beat_ended_at and now >= h.beat_ended_at + LEASE_S
-        ]
-        return lost if len(lost) < len(hosts) else []
 
 
 def post(stage: Stage, start: Start) -> None:

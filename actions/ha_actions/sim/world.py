@@ -83,6 +83,8 @@ class World:
         self.aggregates_read: dict[str, float] = {}
         self.moments: dict[str, list[Callable[[], None]]] = {}
         """What waits for the first time that something happens."""
+        self.beats = False
+        """Whether every host keeps a beat."""
         self.events: list[Event] = []
         """All that was published on the bus, in order."""
         self.listener: Callable[[Event], None] = lambda event: None
