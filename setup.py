@@ -69,7 +69,7 @@ setup(
     package_data={
         "ha_installer": ["*.j2", "*.yaml"],
         "ha_installer.workbooks": ["*.yaml"],
-        "ha_installer.alarms": ["*.yaml", "settings/*"],
+        "ha_installer.alarms": ["*.yaml", "settings/*", "systemd/*"],
     },
     install_requires=[
         "mistral-lib>=3.0",
