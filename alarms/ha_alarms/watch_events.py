@@ -6,17 +6,15 @@ their owner may know: never the host's name, its rack or a testimony.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ha_actions.model import Event, Guest, Host, Verdict
+from ha_actions.tidings import host_id
 from ha_alarms.start import HOST_EVENT, INCIDENT, SERVER
 
 HOST_UP = "compute.service.up"
 GUEST_DOWN = "compute.instance.host_down"
-GUEST_FENCED = "compute.instance.host_fenced"
-GUEST_BACK = "compute.instance.recovered"
 TEXT_MAX = 255
 """Source: Ceilometer cuts a text trait there."""
 
@@ -43,50 +41,27 @@ def host_up(namespace: str, host: Host, now: float) -> Event:
     return _event(namespace, HOST_UP, "", traits, now, host.name, seen)
 
 
-def of_guests(
-    namespace: str,
-    kind: str,
-    host: str,
-    key: str,
-    owners: Mapping[str, str],
-    now: float,
-    more: Mapping[str, Mapping[str, str]] | None = None,
+def guests_down(
+    namespace: str, host: str, key: str, guests: Iterable[Guest], now: float
 ) -> list[Event]:
-    """One event for each guest, in its owner's project.
-
-    :param owners: guest id -> project.
-    :param more: guest id -> further traits.
-    """
+    """One event for each guest, in its owner's project."""
     return [
         _event(
             namespace,
-            kind,
-            project,
+            GUEST_DOWN,
+            guest.project,
             {
-                SERVER: guest,
-                "host_id": host_id(project, host),
+                SERVER: guest.id,
+                "display_name": guest.name,
+                "host_id": host_id(guest.project, host),
                 INCIDENT: key,
-                **(more or {}).get(guest, {}),
             },
             now,
             key,
-            guest,
+            guest.id,
         )
-        for guest, project in sorted(owners.items())
+        for guest in guests
     ]
-
-
-def owners_of(guests: Iterable[Guest]) -> dict[str, str]:
-    """Guest id -> project."""
-    return {guest.id: guest.project for guest in guests}
-
-
-def host_id(project: str, host: str) -> str:
-    """The host as this project knows it: a server's ``hostId``.
-
-    Source: nova/utils.py, generate_hostid.
-    """
-    return hashlib.sha224((project + host).encode()).hexdigest()
 
 
 def _event(
@@ -100,8 +75,3 @@ def _event(
     """An event whose id is the same whoever publishes it, and when."""
     id = uuid.uuid5(uuid.UUID(namespace), " ".join((kind, *words)))
     return Event(type=kind, project=project, traits=traits, at=now, id=str(id))
-
-
-def public_id(namespace: str, incident: str) -> str:
-    """An incident's id as tenants may know it: the real one names the host."""
-    return str(uuid.uuid5(uuid.UUID(namespace), f"public {incident}"))

@@ -10,31 +10,27 @@ from collections.abc import Callable
 from functools import partial
 
 from ha_actions.incidents import Opened
-from ha_actions.model import GuestReport, Host, Report
-from ha_actions.ports import Cloud
-from ha_alarms import watch_events as events
+from ha_actions.model import Host, Plan, Report
+from ha_actions.tidings import Owners, Teller, at_the_end, at_the_start
 from ha_alarms import watching
 from ha_alarms.start import HOST_WORKFLOW, execution_id, resume_start
 from ha_alarms.watch_ports import Page
 from ha_alarms.watch_voice import Voice
 
-BACK = frozenset({"recovered"})
-"""Outcomes of the report that mean a server is back."""
+UNTOLD = "owners_not_told"
+"""The workflow's mark on an incident whose owners it could not tell."""
 
 
 class Incidents:
     """The open incidents of the cloud, as one watch follows them."""
 
-    def __init__(self, voice: Voice, cloud: Cloud) -> None:
+    def __init__(self, voice: Voice) -> None:
         self._voice = voice
-        self._cloud = cloud
         self._clock = voice.clock
         self._open: dict[str, Opened] = {}
         self._ended_at: dict[str, float] = {}
         """Incident -> when we first saw its execution ended."""
         self._paged_at: dict[str, float] = {}
-        self._affected: dict[str, dict[str, str]] = {}
-        """Incident -> guest id -> project."""
         self._done: set[str] = set()
         """Marks that are known to be in the ledger."""
 
@@ -51,15 +47,12 @@ class Incidents:
         for entry in closed:
             if self._voice.attempt("incident", partial(self._close, entry)):
                 del self._open[entry.incident.id]
-                self._affected.pop(entry.incident.id, None)
 
     def _follow(self, entry: Opened) -> None:
         if entry.incident.dry_run:
             return
-        self._owners(entry)
-        self._once(entry, "fenced", partial(self._fenced, entry))
         if entry.held:
-            self._once(entry, "recovered", partial(self._recovered, entry))
+            self._once(entry, "owners", partial(self._owners, entry))
             self._held(entry)
         else:
             self._resume(entry)
@@ -68,8 +61,7 @@ class Incidents:
         """It is over: tell those whose servers are back."""
         id, now = entry.incident.id, self._clock.now()
         if not entry.incident.dry_run:
-            self._once(entry, "fenced", partial(self._fenced, entry))
-            self._once(entry, "recovered", partial(self._recovered, entry))
+            self._once(entry, "owners", partial(self._owners, entry))
         if self._paged_at.pop(id, None) is not None:
             self._voice.page(
                 Page(
@@ -158,65 +150,41 @@ class Incidents:
         return True
 
     # -- owners ---------------------------------------------------------
-    def _owners(self, entry: Opened) -> dict[str, str]:
-        """Guest id -> project of those that the incident found on the host.
+    def _owners(self, entry: Opened) -> bool:
+        """Tell owners what the workflow could not, for want of a bus.
 
-        Kept when the incident is young: later they are elsewhere.
+        The same events, with the same ids: nobody hears of it twice.
         """
-        ledger, id = self._voice.outside.ledger, entry.incident.id
-        if id in self._affected:
-            return self._affected[id]
-        name = f"ha.incident.{id}.owners"
-        kept = ledger.read(name)
-        if kept is None:
-            guests = self._cloud.guests_on(entry.incident.host)
-            kept = dict(events.owners_of(guests))
-            if not ledger.create(name, kept):
-                kept = ledger.read(name) or {}
-        found = {str(guest): str(owner) for guest, owner in kept.items()}
-        self._affected[id] = found
-        return found
-
-    def _fenced(self, entry: Opened) -> bool:
-        """Whether it is proven dead, and its owners were told."""
-        if self._voice.record.proof(entry.incident.id) is None:
+        record, id = self._voice.record, entry.incident.id
+        report = record.part(id, "report", Report)
+        untold = f"ha.incident.{id}.{UNTOLD}"
+        if report is None or self._voice.outside.ledger.read(untold) is None:
             return False
-        self._tell_owners(entry, events.GUEST_FENCED, self._owners(entry), {})
-        return True
-
-    def _recovered(self, entry: Opened) -> bool:
-        id = entry.incident.id
-        report = self._voice.record.part(id, "report", Report)
-        rows = report.guests if report else ()
-        owners = self._owners(entry)
-        back = {
-            row.guest: owners[row.guest]
-            for row in rows
-            if row.outcome in BACK and row.guest in owners
+        owned = record.part(id, "owned", Owners)
+        owners = owned.guests if owned else {}
+        left = {
+            one.guest: one
+            for part in record.parts(id, "plan.")
+            if (plan := record.part(id, part, Plan)) is not None
+            for one in plan.left_alone
         }
-        more = {row.guest: _public(row) for row in rows}
-        self._tell_owners(entry, events.GUEST_BACK, back, more)
-        return True
-
-    def _tell_owners(
-        self,
-        entry: Opened,
-        kind: str,
-        owners: dict[str, str],
-        more: dict[str, dict[str, str]],
-    ) -> None:
+        namespace, now = self._voice.namespace, self._voice.event_time()
         self._voice.publish(
-            events.of_guests(
-                self._voice.namespace,
-                kind,
-                entry.incident.host,
-                entry.incident.key
-                or events.public_id(self._voice.namespace, entry.incident.id),
-                owners,
-                self._voice.event_time(),
-                more,
-            )
+            [
+                *at_the_start(
+                    Teller(namespace, entry.incident),
+                    owners,
+                    left.values(),
+                    fenced=record.proof(id) is not None,
+                    at=now,
+                ),
+                *at_the_end(namespace, report, owners, now),
+            ]
         )
+        self._voice.note(
+            entry.incident.host, "told its owners what the workflow could not"
+        )
+        return True
 
     def _once(self, entry: Opened, what: str, do: Callable[[], bool]) -> bool:
         """Do it unless a watch has done it; whether it was done now.
@@ -235,14 +203,3 @@ class Incidents:
         ledger.create(name, {"by": self._voice.name, "at": self._clock.now()})
         self._done.add(name)
         return True
-
-
-def _public(row: GuestReport) -> dict[str, str]:
-    """What its owner may know of a row: no reason, for it names hosts."""
-    made = [step.new_id for step in row.steps if step.new_id]
-    traits = {
-        "display_name": row.name,
-        "protection": row.protection.value,
-        "outcome": row.outcome,
-    }
-    return {**traits, "new_id": made[-1]} if made else traits

@@ -33,7 +33,7 @@ class Watch:
         self._clock = voice.clock
         self._memory = Memory(since=self._clock.now())
         self._suspects = Suspects(voice, cloud)
-        self._incidents = Incidents(voice, cloud)
+        self._incidents = Incidents(voice)
         self._blind = 0
 
     def rest(self) -> None:

@@ -182,14 +182,8 @@ class Suspects:
         if self._voice.has_bus:
             guests = self._cloud.guests_on(host.name)
             self._voice.publish(
-                events.of_guests(
-                    namespace,
-                    events.GUEST_DOWN,
-                    host.name,
-                    track.key,
-                    events.owners_of(guests),
-                    now,
-                    {g.id: {"display_name": g.name} for g in guests},
+                events.guests_down(
+                    namespace, host.name, track.key, guests, now
                 )
             )
 

@@ -21,8 +21,7 @@ def test_the_settings_are_up_to_date() -> None:
 def test_every_metric_and_event_is_there() -> None:
     names = [*watch_metrics.GAUGES, watch_metrics.FAILURES[0]]
     names += watch_metrics.COUNTERS
-    names += [watch_events.GUEST_DOWN, watch_events.GUEST_FENCED]
-    names += [watch_events.GUEST_BACK, watch_events.HOST_UP]
+    names += [watch_events.GUEST_DOWN, watch_events.HOST_UP]
     assert [name for name in names if name not in TEXT] == []
 
 

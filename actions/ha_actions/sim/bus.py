@@ -27,7 +27,7 @@ class SimBus:
         for event in events:
             self._world.events.append(event)
             self._world.listener(event)
-        if all("display_name" in event.traits for event in events):
+        if all("resource_id" in event.traits for event in events):
             return  # of ha.tell_owners: a check looks at them, not the trace
         types = Counter(event.type for event in events)
         said = ", ".join(
