@@ -16,12 +16,17 @@ from typing import Any, Protocol
 import pytest
 from ha_actions.clock import SystemClock
 from ha_actions.errors import HaError
-from ha_actions.model import Claim, Guest
+from ha_actions.model import Claim, Fix, Guest
 from ha_actions.ports import Cloud
 from ha_actions.sim.build import build
 from ha_actions.sim.clock import FreeClock
 from ha_actions.sim.cloud import SimCloud
-from ha_actions.sim.scenario import GuestSpec, HostSpec, WorldSpec
+from ha_actions.sim.scenario import (
+    GuestSpec,
+    HostSpec,
+    ServerGroupSpec,
+    WorldSpec,
+)
 from ha_actions.sim.things import PAUSED, RUNNING
 
 pytestmark = pytest.mark.lab_full
@@ -66,6 +71,8 @@ ROWS = (
     Row("locked", "ACTIVE", locked=True, ends="active"),
     Row("paused", "PAUSED", refused="conflict", ends="paused"),
     Row("suspended", "SUSPENDED", refused="conflict", ends="suspended"),
+    Row("rescued", "RESCUED", refused="conflict", ends="rescued"),
+    Row("rescued, then active", "RESCUED", reset="active", ends="active"),
     Row("paused, then active", "PAUSED", reset="active", ends="active"),
 )
 BY_NAME = {row.name: row for row in ROWS}
@@ -97,8 +104,13 @@ class Simulated:
             for row in ROWS
         }
         guests["elsewhere"] = GuestSpec(on=OTHERS[0])
+        for n, on in enumerate((DEAD, *OTHERS), 1):
+            guests[f"member-{n}"] = GuestSpec(on=on, server_group="apart")
         hosts = {name: HostSpec() for name in (DEAD, *OTHERS)}
-        self.world = build(WorldSpec(hosts=hosts, guests=guests), self.clock)
+        groups = {"apart": ServerGroupSpec()}
+        self.world = build(
+            WorldSpec(hosts=hosts, guests=guests, groups=groups), self.clock
+        )
         self.cloud: Cloud = SimCloud(self.world)
         self.ids = {g.name: g.id for g in self.world.guests.values()}
 
@@ -132,6 +144,10 @@ class Real:
         self.cloud: Cloud = cloud_of("lab", self.clock)("")
         self.ids = {row.name: lab.post_server(row.name, DEAD) for row in ROWS}
         self.ids["elsewhere"] = lab.post_server("elsewhere", OTHERS[0])
+        apart = lab.server_group("apart", "anti-affinity")
+        for n, on in enumerate((DEAD, *OTHERS), 1):
+            name = f"member-{n}"
+            self.ids[name] = lab.post_server(name, on, hints={"group": apart})
         for id in self.ids.values():
             lab.wait_server(id, 180, status="ACTIVE")
         compute = lab.cloud("lab-tenant").compute
@@ -139,6 +155,7 @@ class Real:
             "SHUTOFF": compute.stop_server,
             "PAUSED": compute.pause_server,
             "SUSPENDED": compute.suspend_server,
+            "RESCUED": compute.rescue_server,
         }
         for row in ROWS:
             if row.state in act:
@@ -146,7 +163,8 @@ class Real:
             if row.locked:
                 compute.lock_server(self.ids[row.name])
         for row in ROWS:
-            lab.wait_server(self.ids[row.name], 60, status=row.state)
+            status = row.state.replace("RESCUED", "RESCUE")  # its own words
+            lab.wait_server(self.ids[row.name], 60, status=status)
 
     def strike(self) -> None:
         """The host loses power."""
@@ -231,6 +249,7 @@ def _play(stage: Any) -> Played:
         if row.reset:
             cloud.reset_state(id, row.reset, stage.claim())
         codes[row.name] = _code(stage, id, row.keep_off)
+    codes["member-1"] = _code(stage, stage.ids["member-1"])
     _settle(stage)
     again = _code(stage, stage.ids["active"])
     _settle(stage)
@@ -286,9 +305,63 @@ def test_what_is_listed(played: Played) -> None:
     assert host.forced_down and not host.enabled
     left = {g.id for g in cloud.guests_on(DEAD)}
     refused = {ids[row.name] for row in ROWS if row.refused}
-    assert left == refused
+    assert left == refused | {ids["member-1"]}
+    assert {g.id for g in cloud.guests_on(DEAD, brief=True)} == left
     assert played.ends[ids["elsewhere"]].host == OTHERS[0]
     assert cloud.guests(["00000000-0000-4000-8000-000000000000"]) == {}
+
+
+def test_anti_affinity_with_a_member_on_each_host(played: Played) -> None:
+    id = played.stage.ids["member-1"]
+    assert played.codes["member-1"] == ""
+    guest = played.ends[id]
+    assert (guest.host, guest.vm_state) == (DEAD, "error")
+    assert "No valid host" in guest.fault
+    assert guest.group is not None and guest.group.policy == "anti-affinity"
+    assert played.records[id] == "error"
+    assert played.stage.running(id) == []
+
+
+def test_what_placement_counts(played: Played) -> None:
+    cloud, ids = played.stage.cloud, played.stage.ids
+    moved = ids["active"]
+    dead, there = (
+        cloud.allocated(host) for host in (DEAD, played.ends[moved].host)
+    )
+    assert dead is not None and there is not None
+    assert moved in dead and moved in there, "until the host returns"
+    assert ids["elsewhere"] not in dead
+    assert cloud.allocated("no-such-host") is None
+
+
+def test_belongings(played: Played) -> None:
+    cloud, id = played.stage.cloud, played.stage.ids["elsewhere"]
+    ports = cloud.guests([id])[id].ports
+    assert [p.id for p in cloud.ports_of([id])[id]] == [p.id for p in ports]
+    assert cloud.floating_ips([p.id for p in ports], [ports[0].id]) == []
+    assert cloud.moves(DEAD) == []
+    assert cloud.volumes(["00000000-0000-4000-8000-000000000000"]) == {}
+
+
+def test_what_was_lost_is_put_back(played: Played) -> None:
+    cloud, stage = played.stage.cloud, played.stage
+    id = stage.ids["elsewhere"]
+    guest = cloud.guests([id])[id]
+    port = guest.ports[0]
+    for fix in (
+        Fix("server tags", id, ("gold", "prod")),
+        Fix("lock", id, ("mine",)),
+        Fix("security groups", port.id, ()),
+    ):
+        cloud.mend(guest, fix, stage.claim())
+    now = cloud.guests([id])[id]
+    assert now.tags == ("gold", "prod")
+    assert (now.locked, now.locked_reason) == (True, "mine")
+    assert now.ports[0].security_groups == ()
+    groups = Fix("security groups", port.id, port.security_groups)
+    cloud.mend(guest, groups, stage.claim())
+    again = cloud.guests([id])[id].ports[0]
+    assert again.security_groups == port.security_groups
 
 
 def test_a_deleted_server_is_missing(played: Played) -> None:

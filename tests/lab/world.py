@@ -87,6 +87,7 @@ __all__ = [
     "pull_plug",
     "reset",
     "server",
+    "server_group",
     "spawn_delay",
     "spawn_fail",
     "until",
@@ -144,6 +145,7 @@ def post_server(
     host: str | None = None,
     *,
     as_cloud: str = "lab-tenant",
+    hints: dict[str, str] | None = None,
     **more: Any,
 ) -> str:
     """boot() without the wait: for many at once."""
@@ -162,13 +164,24 @@ def post_server(
     }
     if host:
         body["host"] = host
+    request: dict[str, Any] = {"server": body}
+    if hints:
+        request["os:scheduler_hints"] = hints
     answer = connection.compute.post(
-        "/servers", json={"server": body}, microversion=MICROVERSION
+        "/servers", json=request, microversion=MICROVERSION
     )
     assert answer.status_code == 202, (
         f"Nova refused to boot {name}: {answer.status_code} {answer.text}"
     )
     return str(answer.json()["server"]["id"])
+
+
+def server_group(name: str, policy: str) -> str:
+    """The tenant's server group of that name, made when there is none."""
+    compute = cloud("lab-tenant").compute
+    found = compute.find_server_group(name)
+    made = found or compute.create_server_group(name=name, policy=policy)
+    return str(made.id)
 
 
 @cache

@@ -72,6 +72,8 @@ class SimBelongings:
     def allocated(self, host: str) -> frozenset[str] | None:
         """What is on the host, and what was evacuated and not cleaned up."""
         self._call("placement", "allocated", 2)
+        if host not in self.world.hosts:
+            return None
         with self.world.lock:
             here = {g.id for g in self.world.guests.values() if g.host == host}
             moved = {
