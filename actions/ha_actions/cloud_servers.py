@@ -53,7 +53,9 @@ class Servers:
             "/os-services", "services", {"binary": "nova-compute"}
         )
         known = self.aggregates()
-        return [values.host(s, known) for s in found if "id" in s]
+        made = [values.host(s, known) for s in found if "id" in s]
+        self._kept["hosts"] = (self._clock.now(), _names(made))
+        return made
 
     def aggregates(self) -> list[Aggregate]:
         """Every host aggregate; at most a minute old."""
@@ -73,7 +75,8 @@ class Servers:
         """
         bodies = self._servers_on(host)
         if not bodies:
-            if all(known.name != host for known in self.hosts()):
+            if host not in self._keep("hosts", lambda: _names(self.hosts())):
+                self._kept.pop("hosts", None)  # asked anew the next time
                 raise Transient(
                     "cell_down",
                     f"Nova shows neither servers nor a service of {host}; "
@@ -347,6 +350,10 @@ class Servers:
             kept = ask()
             self._kept[key] = (now, kept)
         return kept  # type: ignore[no-any-return]
+
+
+def _names(hosts: Iterable[Host]) -> frozenset[str]:
+    return frozenset(host.name for host in hosts)
 
 
 def chunks(ids: Sequence[str]) -> Iterator[list[str]]:

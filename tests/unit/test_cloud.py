@@ -171,6 +171,19 @@ def test_an_empty_host_that_nova_knows(lab: Lab) -> None:
         lab.cloud.guests_on("c2")
 
 
+def test_a_host_that_was_just_listed_is_known(lab: Lab) -> None:
+    lab.mock.get(f"{NOVA}/servers/detail", json={"servers": []})
+    services = {"services": [fake.service("c1")]}
+    lab.mock.get(f"{NOVA}/os-services", json=services)
+    lab.cloud.hosts()
+    lab.calls.clear()
+    assert lab.cloud.guests_on("c1", brief=True) == []
+    assert len(lab.calls) == 1
+    lab.clock.sleep(61)
+    assert lab.cloud.guests_on("c1", brief=True) == []
+    assert len(lab.calls) == 4, "services and aggregates are listed again"
+
+
 def test_a_server_of_a_cell_that_is_down(lab: Lab) -> None:
     partial = {"id": "a", "status": "UNKNOWN", "tenant_id": "p"}
     lab.mock.get(f"{NOVA}/servers/a", json={"server": partial})
