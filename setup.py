@@ -128,6 +128,7 @@ setup(
             "bmc_power = ha_actions.witnesses.bmc_power:BmcPower",
             "tcp_reach = ha_actions.witnesses.tcp_reach:TcpReach",
             "tooz_beat = ha_actions.witnesses.tooz_beat:ToozBeat",
+            "kdump = ha_actions.witnesses.kdump:Kdump",
         ],
         "aodh.notifier": [
             "trust+mistral = ha_alarms.notifier:TrustMistralNotifier",

@@ -48,7 +48,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "alarm_names": ({"errors"}, {"keystoneauth1", "requests"}),
     "record_store": ({"errors"}, set()),
     "ledger": (VALUES | {"ports"}, {"keystoneauth1", "requests"}),
-    "network": (VALUES | {"ports"}, set()),
+    "network": (VALUES | {"ports", "network"}, set()),
     "clock": (VALUES | {"ports"}, set()),
     "bus": (
         VALUES | {"ports"},

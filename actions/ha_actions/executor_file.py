@@ -32,6 +32,7 @@ from ha_actions.gauges import TextFile
 from ha_actions.journal import LogJournal
 from ha_actions.ledger import MistralLedger
 from ha_actions.network import PlainNetwork
+from ha_actions.network_kdump import KdumpListener
 from ha_actions.outside import NoBus, NoGauges, Outside
 from ha_actions.ports import (
     Bus,
@@ -80,6 +81,7 @@ class ExecutorFile:
     bus: BusKeys = field(default_factory=BusKeys)
     reports_dir: str = ""
     metrics: str = ""
+    kdump: str = ""
 
 
 def read_file(path: str | None = None) -> tuple[Path, ExecutorFile]:
@@ -107,7 +109,9 @@ def from_file(path: str | None = None) -> Outside:
     if what.log.json:
         _log_json()
     clock = SystemClock()
-    network = PlainNetwork()
+    network = PlainNetwork(
+        KdumpListener(what.kdump, clock) if what.kdump else None
+    )
     fences = functools.partial(
         fence_file.fences_of,
         what.fences,

@@ -11,13 +11,34 @@ import errno
 import http.client
 import socket
 
+from ha_actions.errors import Transient
+from ha_actions.network_kdump import KdumpListener
 from ha_actions.ports import Reach
 
 _KERNEL_ANSWERED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET})
 
 
 class PlainNetwork:
-    """:class:`~ha_actions.ports.Network` over the machine's own sockets."""
+    """:class:`~ha_actions.ports.Network` over the machine's own sockets.
+
+    :param kdump: hears crash dumps; None: nobody listens for them.
+    """
+
+    def __init__(self, kdump: KdumpListener | None = None) -> None:
+        self._kdump = kdump
+
+    def dumped_at(self, address: str, wait_s: float) -> float:
+        """When a kernel there was last heard to dump.
+
+        :raises Transient: nobody listens.
+        """
+        if self._kdump is None:
+            raise Transient(
+                "kdump",
+                "This executor does not listen for crash dumps; set `kdump` "
+                "in its file.",
+            )
+        return self._kdump.dumped_at(address, wait_s)
 
     def connect(self, address: str, port: int, timeout_s: float) -> Reach:
         """Try one TCP connection; any other error than refused: nothing."""

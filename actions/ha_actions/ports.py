@@ -298,6 +298,13 @@ class Network(Protocol):
     def connect(self, address: str, port: int, timeout_s: float) -> Reach:
         """Try one TCP connection."""
 
+    def dumped_at(self, address: str, wait_s: float) -> float:
+        """When a kernel at the address was last heard to dump its crash.
+
+        0.0: not lately, and not within ``wait_s`` from now.
+        :raises Transient: nothing can be heard here.
+        """
+
     def http_status(
         self, address: str, port: int, path: str, timeout_s: float
     ) -> int:

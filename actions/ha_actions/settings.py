@@ -150,6 +150,13 @@ class Fencing:
         low=1,
         high=5,
     )
+    kdump_s: int = knob(
+        600,
+        "Seconds that a host which dumps its crash (witness `kdump`) is not "
+        "cut, so that the dump can end. 0: it is cut at once.",
+        low=0,
+        high=1800,
+    )
     fresh_s: float = knob(
         5,
         "Age of a reading, in seconds, at the first evacuation of a batch.",

@@ -137,6 +137,9 @@ class Wire:
         self.asked.append((address, port))
         return self.reach.get((address, port), Reach.NOTHING)
 
+    def dumped_at(self, address: str, wait_s: float) -> float:
+        return 0.0
+
     def http_status(
         self, address: str, port: int, path: str, timeout_s: float
     ) -> int:

@@ -23,6 +23,9 @@ WHO, WHY = "scenario", "the scenario says so"
 BRAKE_S = 7200.0
 """How long a disarm or a maintenance lasts, unless it is told."""
 
+DUMP_S = 90.0
+"""How long a crash dump takes, unless it is told."""
+
 Deed = Callable[[Stage, tuple[str, ...]], None]
 
 
@@ -49,6 +52,22 @@ def bmc(stage: Stage, words: tuple[str, ...]) -> None:
 
 def panic(stage: Stage, words: tuple[str, ...]) -> None:
     stage.world.panic(host_of(stage, words[0]))
+
+
+def kdump(stage: Stage, words: tuple[str, ...]) -> None:
+    """The kernel stops, dumps for so long, and the host reboots."""
+    world, host = stage.world, host_of(stage, words[0])
+    lasts = float(words[1]) if len(words) > 1 else DUMP_S
+    world.panic(host)
+    host.dumps_until = world.clock.now() + lasts
+    boots = host.boots
+
+    def reboot() -> None:
+        if host.boots == boots and host.power:
+            world.power(host, False)
+            world.power(host, True)
+
+    world.clock.at(host.dumps_until, reboot)
 
 
 def hang(stage: Stage, words: tuple[str, ...]) -> None:

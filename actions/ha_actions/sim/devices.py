@@ -208,6 +208,15 @@ class SimNetwork:
         self.world.clock.sleep(timeout_s)
         return Reach.NOTHING
 
+    def dumped_at(self, address: str, wait_s: float) -> float:
+        """Now, while the host dumps; else it has listened in vain."""
+        host = self._hosts.get(address)
+        now = self.world.clock.now()
+        if host is not None and host.power and now < host.dumps_until:
+            return now
+        self.world.clock.sleep(wait_s)
+        return 0.0
+
     def http_status(
         self, address: str, port: int, path: str, timeout_s: float
     ) -> int:

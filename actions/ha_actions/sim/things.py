@@ -65,6 +65,8 @@ class SimHost:
     """Whether the nova-compute process runs."""
     moods: dict[str, str] = field(default_factory=dict)
     """Fence device -> how it behaves; absent: well."""
+    dumps_until: float = 0.0
+    """Until then its crashed kernel writes a dump, and says so."""
     blocked: dict[str, float] = field(default_factory=dict)
     """Device that cuts its storage or network off -> until when."""
     asked_off: set[str] = field(default_factory=set)

@@ -236,6 +236,7 @@ VERBS: Mapping[str, Verb] = {
         ("HOST", "start|stop"), deeds.switch("compute", "start")
     ),
     "panic": Verb(("HOST",), deeds.panic),
+    "kdump": Verb(("HOST", "N?"), deeds.kdump),
     "hang": Verb(("HOST",), deeds.hang),
     "storage": Verb(("HOST", "lost|back"), deeds.switch("storage", "back")),
     "broker": Verb(("HOST", "lost|back"), deeds.switch("broker", "back")),

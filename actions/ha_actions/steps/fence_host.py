@@ -14,6 +14,7 @@ from ha_actions.model import (
     Proof,
     Refusal,
     Ruling,
+    Says,
     Verdict,
 )
 from ha_actions.proof import prove_dead
@@ -22,8 +23,17 @@ from ha_actions.run import Run
 from ha_actions.settings import Policy
 
 DEADLINE_S = 2350
+KDUMP = "kdump"
+DUMP_POLL_S = 5.0
 VOIDS = 3
 """So often a proof may become void before a person must look."""
+
+
+@dataclass(frozen=True)
+class Dump:
+    """Since when the host is known to dump its crash."""
+
+    since: float
 
 
 @dataclass
@@ -53,6 +63,8 @@ class FenceHost(HaAction):
             reason = f"{VOIDS} proofs became void; look at the host"
             run.refuse(incident, Refusal(code="proof_void", reason=reason))
             return {"next": "close", "proven": False}
+        if _dump_ended(run, incident, policy):
+            return {"next": "assess", "proven": False}
         try:
             answer = self._proof(run, incident, policy)
         except Refused as refused:
@@ -104,6 +116,39 @@ class FenceHost(HaAction):
         if claim:
             run.record.release(claim[-1])
         return answer
+
+
+def _dump_ended(run: Run, incident: Incident, policy: Policy) -> bool:
+    """Wait for the end of a crash dump; whether there was one.
+
+    A crashed kernel runs no guest, and a cut would lose why it crashed. What
+    reboots after its dump may live: then it is judged afresh. The wait is
+    bounded for the whole incident.
+    """
+    wait_s = policy.fencing.kdump_s
+    known = run.outside.witnesses(policy, run.cloud(incident))
+    if not wait_s or KDUMP not in known:
+        return False
+    verdict = run.record.part(incident.id, "verdict", Verdict)
+    heard = verdict.testimonies if verdict else ()
+    if not any(t.witness == KDUMP and t.says is Says.DEAD for t in heard):
+        return False
+    dump = run.record.part(incident.id, "dump", Dump)
+    if dump is None:
+        dump = Dump(run.clock.now())
+        run.record.keep(incident.id, "dump", dump)
+        text = f"dumps its crash: not cut for {wait_s} s at most"
+        run.journal.note("fence", incident.host, text)
+    host = run.host(incident)
+    waited = False
+    while run.clock.now() < dump.since + wait_s:
+        if known[KDUMP].testify(host).says is not Says.DEAD:
+            if waited:
+                run.journal.note("fence", incident.host, "its dump has ended")
+            return waited
+        waited = True
+        run.clock.sleep(DUMP_POLL_S)
+    return waited
 
 
 def _is_void(run: Run, incident: Incident, policy: Policy) -> bool:
