@@ -69,7 +69,12 @@ setup(
     package_data={
         "ha_installer": ["*.j2", "*.yaml"],
         "ha_installer.workbooks": ["*.yaml"],
-        "ha_installer.alarms": ["*.yaml", "settings/*", "systemd/*"],
+        "ha_installer.alarms": [
+            "*.yaml",
+            "settings/*",
+            "systemd/*",
+            "examples/*",
+        ],
     },
     install_requires=[
         "mistral-lib>=3.0",

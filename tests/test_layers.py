@@ -209,6 +209,26 @@ def test_what_loads_inside_aodh_imports_nothing_of_ours() -> None:
         ), path
 
 
+IN_AODH = {
+    "start": set(),
+    "target": set(),
+    "delivery": {"cachetools", "keystoneauth1", "requests", "tenacity"},
+    "bridge_file": {"yaml"},
+    "bridge": {"cachetools", "keystoneauth1", "requests"},
+    "notifier": {"aodh", "cachetools", "oslo_config", "oslo_log", "requests"},
+}
+"""Modules that load in Aodh or a bridge, and whose else they may import."""
+
+
+@pytest.mark.parametrize("name", IN_AODH)
+def test_the_way_from_aodh_needs_only_what_aodh_has(name: str) -> None:
+    path = ROOT / "alarms" / "ha_alarms" / f"{name}.py"
+    assert vendors(path) <= IN_AODH[name]
+    mine = {n for n in imports(path) if n.startswith("ha_")}
+    assert {n.split(".")[1] for n in mine} <= IN_AODH.keys()
+    assert {n.split(".")[0] for n in mine} <= {"ha_alarms"}
+
+
 @pytest.mark.parametrize("folder", ["actions", "alarms", "workbooks"])
 def test_what_services_load_is_python_310(folder: str) -> None:
     for path in files(folder):

@@ -141,10 +141,12 @@ class EmbeddedEngine:
         inputs: Mapping[str, Any],
         execution_id: str | None = None,
         project: str = "operator",
+        env: Mapping[str, Any] | None = None,
     ) -> str:
         """Start an execution and give its id; an id that exists is it.
 
-        ``project`` is what actions see as ``context.security.project_id``.
+        ``project`` is what actions see as ``context.security.project_id``,
+        ``env`` what expressions read by ``env()``.
 
         :raises BadInput: no such workflow, or its inputs do not fit.
         """
@@ -154,7 +156,10 @@ class EmbeddedEngine:
         self._context(project)
         try:
             execution = clients.get_engine_client().start_workflow(
-                workflow, wf_input=dict(inputs), wf_ex_id=execution_id
+                workflow,
+                wf_input=dict(inputs),
+                wf_ex_id=execution_id,
+                **({"env": dict(env)} if env else {}),
             )
         except exceptions.MistralException as e:
             raise BadInput(
