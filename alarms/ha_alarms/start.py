@@ -23,6 +23,8 @@ INCIDENT = "incident"
 """The trait that says which incident an event is about, however often and by
 however many watchers it is published."""
 SERVER = "instance_id"
+HANDLES = "ha.v1.handle_"
+"""Workflows of the pack that read the whole alarm, as their input `alarm`."""
 OURS = "ha.v1."
 """Workflows of the pack itself: only the operator's alarms start them."""
 
@@ -220,7 +222,7 @@ def _inputs(
         )
     found = dict(target.inputs)
     found.update((name, traits[t]) for name, t in target.traits.items())
-    if target.alarm_input or target.workflow == HOST_WORKFLOW:
+    if target.alarm_input or target.workflow.startswith(HANDLES):
         found[target.alarm_input or "alarm"] = dict(alarm)
     return found
 

@@ -30,7 +30,11 @@ T = TypeVar("T")
 EVENTS = {
     "host_down": "its host is taken for dead",
     "host_fenced": "its host is proven dead: its volumes are free to take",
+    "recovering": "its rescue begins",
     "recovered": "it is back",
+    "recovery_failed": "its rescue did not end well",
+    "recovery_held": "its rescue waits for the operator",
+    "left_alone": "it is left as it was",
 }
 """What a tenant's alarm may wait for; ``compute.instance.`` stands before."""
 PREFIX = "compute.instance."

@@ -86,8 +86,14 @@ def test_a_server_in_error_is_the_operators(convert: Any) -> None:
 def test_a_tenants_event_is_the_tenants(convert: Any, kind: str) -> None:
     got = convert(
         f"compute.instance.{kind}",
-        {"tenant_id": "t", "instance_id": "vm-1", "incident": "k"},
+        {
+            "tenant_id": "t",
+            "instance_id": "vm-1",
+            "incident": "k",
+            "hostId": "as the tenant knows it",
+        },
     )
+    assert got["host_id"] == "as the tenant knows it"
     assert got["project_id"] == got["tenant_id"] == "t"
     assert got["instance_id"] == "vm-1"
     assert "host" not in got

@@ -14,6 +14,7 @@ import yaml
 from ha_actions.intake import EVENTS
 from ha_alarms.start import HOST_EVENT
 from ha_alarms.target import read_action
+from ha_installer.tenant import EVENTS as EVENTS_OF_TENANTS
 
 ROOT = Path(__file__).parents[2]
 ALARMS = sorted((ROOT / "alarms").glob("*.yaml"))
@@ -145,7 +146,7 @@ def test_every_event_of_an_alarm_is_published() -> None:
 
 
 def test_tenants_events_name_no_host() -> None:
-    for kind in ("host_down", "host_fenced", "recovered"):
+    for kind in EVENTS_OF_TENANTS:
         made = traits_of(f"compute.instance.{kind}")
         assert {"instance_id", "incident"} <= made
         assert not made & {"host", "hypervisor", "testimonies"}

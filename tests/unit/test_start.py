@@ -116,12 +116,14 @@ def test_attempts_have_ids_of_their_own() -> None:
 
 def test_one_server_is_not_another() -> None:
     """Of the operator's own workflows on single servers."""
-    target = Target("ha.v1.handle_instance_failure", alarm_input="alarm")
+    target = Target("ha.v1.handle_instance_failure")
     one, two = (
         start(alarm("compute.instance.update", instance_id=x), target)
         for x in ("vm-1", "vm-2")
     )
     assert id_of(one) != id_of(two)
+    assert isinstance(one, Start)
+    assert set(one.input) == {"alarm"}
 
 
 # -- tenants' -----------------------------------------------------------------
