@@ -65,7 +65,8 @@ def look(run: Run, incident: Incident, planned: Mapping[str, Planned]) -> Seen:
                 balancer=balancers.get(p.balancer, ""),
             )
         )
-        is_pet = not (_is_cattle(p) or p.balancer)
+        # of an amphora or an owner's own server nothing is touched
+        is_pet = p.choice.protection is Protection.PET and not p.balancer
         if is_pet and id in now and id in before:
             after = belongings.of(now[id], p.members)
             _compare(seen, incident, now[id], before[id], after, belongings)

@@ -15,6 +15,7 @@ from ha_actions.model import (
     Incident,
     Member,
     Planned,
+    Protection,
     Snapshot,
     Volume,
 )
@@ -89,7 +90,12 @@ def _asked(run: Run, incident: Incident, ask: Callable[[], T]) -> T | None:
 def keep(run: Run, incident: Incident, planned: Iterable[Planned]) -> None:
     """Snapshot those of whom there is none yet."""
     have = snapshots(run, incident)
-    new = [p for p in planned if p.guest.id not in have]
+    new = [
+        p
+        for p in planned
+        if p.guest.id not in have
+        and p.choice.protection is not Protection.CUSTOM
+    ]
     if not new:
         return
     seen = look(run, incident, [p.guest for p in new])
