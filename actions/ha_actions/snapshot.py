@@ -98,7 +98,12 @@ def compare(
     if before.metadata != after.metadata:
         say("metadata", False, "it is not what it was")
     if before.locked and after.locked:
-        _same(say, "lock", (before.locked_reason,), (after.locked_reason,))
+        _same(
+            say,
+            "lock reason",
+            (before.locked_reason,),
+            (after.locked_reason,),
+        )
     if before.group != after.group:
         _same(say, "server group", (before.group,), (after.group,))
     _security(say, before, after)

@@ -25,10 +25,15 @@ def ctl(full: ModuleType) -> ModuleType:
     return control
 
 
+def whole(report: dict[str, Any]) -> dict[str, Any]:
+    """The report itself, in what `ha-pack incident show` prints."""
+    found: dict[str, Any] = report.get("report") or report
+    return found
+
+
 def rows(report: dict[str, Any]) -> dict[str, Any]:
     """Server name -> its row in the incident's report."""
-    found = report.get("report") or report
-    return {row["name"]: row for row in found["guests"]}
+    return {row["name"]: row for row in whole(report)["guests"]}
 
 
 def act(lab: ModuleType, id: str, body: dict[str, Any]) -> int:
@@ -97,7 +102,7 @@ def test_what_a_pet_had_it_has_again(
     lab.until(
         lambda: not ctl.locked(ids["tagged"])[0], 10, "its owner's unlock"
     )
-    assert "Placement" in str(report["report"]["notes"])
+    assert "Placement" in str(whole(report)["notes"])
 
 
 def test_no_room_is_deferred_until_there_is(

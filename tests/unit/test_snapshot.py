@@ -67,7 +67,7 @@ def test_the_same_is_well() -> None:
     assert [f for f in found if not f.ok] == []
     assert {f.check for f in found} == {
         "server tags",
-        "lock",
+        "lock reason",
         "security groups",
         "floating ip",
     }
@@ -85,7 +85,7 @@ def test_nothing_is_found_for_nothing() -> None:
         ({"tags": ("x",)}, "server tags"),
         ({"tags": ()}, "server tags"),
         ({"metadata": {"a": "2"}}, "metadata"),
-        ({"locked_reason": "yours"}, "lock"),
+        ({"locked_reason": "yours"}, "lock reason"),
         ({"group": None}, "server group"),
         ({"ports": (port(id="port-1"),)}, "security groups"),
         ({"ports": ()}, "security groups"),
