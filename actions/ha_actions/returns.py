@@ -60,9 +60,10 @@ def look(run: Run, name: str, policy: Policy) -> Known:
 
     :raises BadInput: Nova has no such host.
     """
-    incident = out_by(run, name)
-    cloud = cloud_for(run, incident)
+    cloud = run.outside.cloud("")
     before = listed(run, cloud, name)
+    incident = out_by(run, before)
+    cloud = cloud_for(run, incident)
     heard = run.hear(policy, cloud, before)
     now = listed(run, cloud, name)
     opened = run.patiently(lambda: run.record.opened(name))
@@ -103,18 +104,24 @@ def listed(run: Run, cloud: Cloud, name: str) -> Host:
     return host
 
 
-def out_by(run: Run, name: str) -> Incident | None:
-    """The last closed incident that put it out, until its return ended."""
-    id, _ = run.patiently(lambda: run.record.last_closed(name))
-    if not id or run.record.part(id, "marked", Host) is None:
-        return None
-    if run.record.part(id, ENDED, Ended) is not None:
-        return None
-    return run.incident(id)
+def out_by(run: Run, host: Host) -> Incident | None:
+    """The closed incident that put it out, until its return has ended.
+
+    The last one; or, when that ended before it did anything, the one that the
+    service's reason names, if the ledger says the same.
+    """
+    last, _ = run.patiently(lambda: run.record.last_closed(host.name))
+    for id in (last, put_out_by(host)):
+        if not id or run.record.part(id, "marked", Host) is None:
+            continue
+        if run.record.part(id, ENDED, Ended) is None:
+            found = run.incident(id)
+            return found if found.host == host.name else None
+    return None
 
 
 def failures(run: Run, name: str) -> list[float]:
-    """When each incident that put the host out was opened."""
+    """When each incident that put the host out was opened; no drills."""
     head = f"ha.incident.{name}-"
     ending = ".marked"
     ids = [
@@ -123,7 +130,11 @@ def failures(run: Run, name: str) -> list[float]:
         if entry.endswith(ending)
     ]
     found = [run.record.part(id, "opening", Incident) for id in ids]
-    return sorted(i.opened_at for i in found if i and i.host == name)
+    return sorted(
+        i.opened_at
+        for i in found
+        if i and i.host == name and i.opened_by != "drill"
+    )
 
 
 def before_us(run: Run, incident: Incident) -> Host | None:

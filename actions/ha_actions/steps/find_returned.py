@@ -32,7 +32,7 @@ class FindReturned(HaAction):
         for host in run.patiently(cloud.hosts):
             if not host.forced_down or run.record.opened(host.name):
                 continue
-            incident = out_by(run, host.name)
+            incident = out_by(run, host)
             if incident is not None and self._heard(run, host, incident):
                 found.append(host.name)
         return {"hosts": found}

@@ -51,7 +51,7 @@ class ReadmitHost(HaAction):
     A host that was disabled before its incident is disabled again with the
     operator's own reason, unless ``enable``.
 
-    :returns: ``{state: lifted | returned, code, summary}``.
+    :returns: ``{state: lifted | returned | refused, code, summary}``.
     """
 
     host: str
@@ -62,9 +62,19 @@ class ReadmitHost(HaAction):
 
     def perform(self, run: Run) -> dict[str, Any]:
         """Each change looks first; a repeat finds it done."""
-        incident = out_by(run, self.host)
+        host = listed(run, run.outside.cloud(""), self.host)
+        incident = out_by(run, host)
         if incident is None:  # a twin was faster
             return self._answer("returned", "it has returned already")
+        try:
+            text = self._readmit(run, incident)
+        except Refused as no:
+            run.journal.note("return", self.host, f"not let in: {no.message}")
+            return self._answer("refused", no.message, no.code)
+        return self._answer("returned" if self.asked else "lifted", text)
+
+    def _readmit(self, run: Run, incident: Incident) -> str:
+        """What was done; its claim is over then."""
         cloud = cloud_for(run, incident)
         leave = _Leave(run, incident)
         self._lift_barriers(run, leave)
@@ -73,7 +83,7 @@ class ReadmitHost(HaAction):
             text = self._let_in(run, cloud, incident, leave)
         run.record.drop(incident.id, WAITING)
         leave.end()
-        return self._answer("returned" if self.asked else "lifted", text)
+        return text
 
     def _lift_barriers(self, run: Run, leave: _Leave) -> None:
         for fence in barriers(run, self.host):
@@ -173,10 +183,10 @@ class ReadmitHost(HaAction):
         run.journal.note("return", self.host, f"{text}{who}{why}")
         return text
 
-    def _answer(self, state: str, text: str) -> dict[str, Any]:
+    def _answer(self, state: str, text: str, code: str = "") -> dict[str, Any]:
         return {
             "state": state,
-            "code": "",
+            "code": code,
             "summary": f"{self.host}: {text}",
         }
 

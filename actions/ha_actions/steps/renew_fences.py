@@ -56,7 +56,7 @@ def _out(run: Run) -> Iterator[Incident]:
     for host in run.patiently(cloud.hosts):
         if host.name in seen or not host.forced_down:
             continue
-        incident = out_by(run, host.name)
+        incident = out_by(run, host)
         if incident is not None:
             yield incident
 
