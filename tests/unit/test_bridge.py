@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
 
 import pytest
 import requests
@@ -138,6 +140,36 @@ def test_a_tenants_alarm_runs_with_its_token(
     [request] = posted(wire)
     assert request.headers["X-Auth-Token"] == "mine"
     assert json.loads(request.json()["input"]) == {"server": "vm-1"}
+
+
+def test_it_is_an_application_for_any_wsgi_server(
+    wire: requests_mock.Mocker,
+) -> None:
+    """Python's own validator stands between; it raises for what is not."""
+    raw = json.dumps(alarm(host="c1")).encode()
+    for token, wanted in (("op", "201 Created"), ("", "401 Unauthorized")):
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": "POST",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": f"/start/{HOST_WORKFLOW}",
+            "QUERY_STRING": "",
+            "CONTENT_LENGTH": str(len(raw)),
+            "HTTP_X_AUTH_TOKEN": token,
+            "wsgi.input": io.BytesIO(raw),
+        }
+        setup_testing_defaults(environ)
+        seen: list[str] = []
+
+        def start(
+            status: str, headers: Any, exc: Any = None, seen: Any = seen
+        ) -> Any:
+            seen.append(status)
+            return lambda data: None
+
+        answer = validator(made())(environ, start)
+        assert json.loads(b"".join(answer))
+        answer.close()  # type: ignore[attr-defined]
+        assert seen == [wanted]
 
 
 # -- wrong ------------------------------------------------------------------
