@@ -46,6 +46,8 @@ class Job:
         """Whether an earlier run of this batch ended in the middle."""
         self.quiet_until = 0.0
         """Until then a call of that run may still be at work in Nova."""
+        self.asked_until = 0.0
+        """Until then a service that answered 429 or 503 wants its peace."""
         self._before = run.outcomes(incident, batch)
         self.outcomes = _good(self._before)
 
@@ -177,6 +179,11 @@ class Job:
         for planned in self.todo:
             self.settle(planned, result, reason, code=code)
 
+    def pause(self, seconds: float) -> None:
+        """Wait for the next round; longer if a busy service asked for it."""
+        rest = self.asked_until - self.run.clock.now()
+        self.run.clock.sleep(max(seconds, rest))
+
     def trying(self, planned: Planned, call: Callable[[], None]) -> None:
         """Do one guest's call; its failure is its outcome alone.
 
@@ -185,8 +192,11 @@ class Job:
         """
         try:
             call()
-        except Transient:
-            return
+        except Transient as error:
+            asked = float(error.facts.get("retry_after_s", 0.0))
+            self.asked_until = max(
+                self.asked_until, self.run.clock.now() + asked
+            )
         except Refused as error:
             if error.code in STOPS:
                 raise

@@ -131,6 +131,10 @@ class OpenStackCloud:
         """Old guest id -> the server made in its place, by its tag."""
         return self._servers.copies(owners)
 
+    def guests_of(self, project: str) -> list[Guest]:
+        """Every server of a project: as many calls as for one host."""
+        return self._servers.of_project(project)
+
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last: one call."""
         return self._servers.evacuations(source)

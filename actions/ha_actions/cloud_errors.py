@@ -36,7 +36,10 @@ def explain(answer: requests.Response, service: str, what: str) -> HaError:
         return forbidden(name, what, text)
     if status == 429 or status >= 500:
         return Transient(
-            "api", f"{name} cannot {what} now ({status}).", status=status
+            "api",
+            f"{name} cannot {what} now ({status}).",
+            status=status,
+            retry_after_s=retry_after(answer),
         )
     if status == 406:
         return Failed(
@@ -49,6 +52,20 @@ def explain(answer: requests.Response, service: str, what: str) -> HaError:
     return Failed(
         code, f"{name} refuses to {what} ({status}): {text}", status=status
     )
+
+
+MOST_S = 60.0
+"""Longer than that nobody's word keeps us waiting."""
+
+
+def retry_after(answer: requests.Response) -> float:
+    """Seconds that a busy service asks us to wait; 0.0: it does not say.
+
+    Source: RFC 9110, Retry-After; its form as a date is not used by
+    OpenStack's rate limiters, and counts as not said.
+    """
+    text = str(answer.headers.get("Retry-After", ""))
+    return min(float(text), MOST_S) if text.isdigit() else 0.0
 
 
 _NOVA_SAYS = (

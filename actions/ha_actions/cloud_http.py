@@ -67,10 +67,11 @@ class Api:
         for pause in (*PAUSES_S, None):
             try:
                 return self._read(service, path, params, microversion)
-            except Transient:
+            except Transient as error:
                 if pause is None:
                     raise
-                self.clock.sleep(pause)
+                asked = float(error.facts.get("retry_after_s", 0.0))
+                self.clock.sleep(max(pause, asked))
         raise AssertionError("unreachable")
 
     def listing(

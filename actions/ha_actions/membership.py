@@ -80,12 +80,12 @@ def member_for(old: Member, guest: Guest, copy: Guest) -> Member | None:
     the same place; a monitor address that was the old server's own becomes
     the copy's. None: the copy has no port there.
     """
-    moved = dict(_pairs(guest.ports, copy.ports))
+    moved = port_pairs(guest, copy)
     here = next(
         (
-            port
-            for (subnet, address), port in moved.items()
-            if (subnet, address) == (old.subnet, old.address)
+            new
+            for was, new in moved
+            if (was.subnet, was.address) == (old.subnet, old.address)
         ),
         None,
     )
@@ -93,9 +93,9 @@ def member_for(old: Member, guest: Guest, copy: Guest) -> Member | None:
         return None
     monitored = next(
         (
-            port.address
-            for (_, address), port in moved.items()
-            if address == old.monitor_address
+            new.address
+            for was, new in moved
+            if was.address == old.monitor_address
         ),
         old.monitor_address,
     )
@@ -108,21 +108,19 @@ def member_for(old: Member, guest: Guest, copy: Guest) -> Member | None:
     )
 
 
-def _pairs(
-    before: Sequence[Port], after: Sequence[Port]
-) -> list[tuple[tuple[str, str], Port]]:
-    """(subnet, address) of the old server -> the copy's port in its place.
+def port_pairs(guest: Guest, copy: Guest) -> list[tuple[Port, Port]]:
+    """Ports of the old server, each with the copy's in its place.
 
     On each network in the order of the ports, of one subnet first.
     """
-    left = list(after)
+    left = list(copy.ports)
     found = []
-    for port in before:
+    for port in guest.ports:
         same = [p for p in left if p.network == port.network]
         near = [p for p in same if p.subnet == port.subnet] or same
         if near:
             left.remove(near[0])
-            found.append(((port.subnet, port.address), near[0]))
+            found.append((port, near[0]))
     return found
 
 

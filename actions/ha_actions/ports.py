@@ -147,6 +147,9 @@ class Cloud(Protocol):
             out, and so are the calls for them.
         """
 
+    def guests_of(self, project: str) -> list[Guest]:
+        """Every server of a project, on whatever host."""
+
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last."""
 

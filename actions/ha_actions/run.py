@@ -281,8 +281,9 @@ class Run:
                 return call()
             except NoAnswer:
                 raise
-            except Transient:
-                pause = PATIENCE_S[min(n, len(PATIENCE_S) - 1)]
+            except Transient as error:
+                asked = float(error.facts.get("retry_after_s", 0.0))
+                pause = max(PATIENCE_S[min(n, len(PATIENCE_S) - 1)], asked)
                 if self.clock.now() + pause > until:
                     raise
                 n += 1

@@ -535,3 +535,16 @@ def test_copies(lab: Lab) -> None:
     asked = [one.qs for one in lab.sent("GET") if "detail" in one.path]
     tags = "ha:replaces:old,ha:replaces:else"
     assert asked == [{"all_tenants": ["1"], "tags-any": [tags]}]
+
+
+def test_a_busy_service_is_given_the_time_that_it_asks_for(lab: Lab) -> None:
+    lab.mock.get(
+        f"{fake.NOVA}/os-aggregates",
+        [
+            {"status_code": 429, "headers": {"Retry-After": "7"}},
+            {"json": {"aggregates": []}},
+        ],
+    )
+    before = lab.clock.at
+    assert lab.cloud.aggregates() == []
+    assert lab.clock.at - before == 7.0

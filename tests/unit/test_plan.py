@@ -99,12 +99,13 @@ def first_wave(plan: Plan, name: str, step: str = "") -> int:
 
 
 def last_wave(plan: Plan, name: str) -> int:
+    """The end of what it replaces is nobody's to wait for."""
     return max(
         i
         for i, wave in enumerate(plan.waves)
         for b in wave.batches
         for p in b.guests
-        if p.guest.name == name
+        if p.guest.name == name and b.action != RETIRE
     )
 
 
@@ -521,7 +522,11 @@ def _check_order(plan: Plan, guests: list[Planned]) -> None:
     here = {
         p.guest.id for w in plan.waves for b in w.batches for p in b.guests
     }
-    ours = [p for p in guests if p.guest.id in here]
+    ours = [
+        p  # what an owner does by himself is waited for by nobody
+        for p in guests
+        if p.guest.id in here and p.choice.protection is not Protection.CUSTOM
+    ]
     if any(
         p.choice.group
         and p.choice.after

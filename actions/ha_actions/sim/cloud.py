@@ -114,6 +114,13 @@ class SimCloud(SimBalancers, SimBelongings):
             known = self.world.guests
             return {i: known[i].value() for i in wanted if i in known}
 
+    def guests_of(self, project: str) -> list[Guest]:
+        """Every server of a project, on whatever host."""
+        self._call("nova", "guests_of", GUESTS_ON_CALLS)
+        with self.world.lock:
+            known = self.world.guests.values()
+            return [g.value() for g in known if g.project == project]
+
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last."""
         self._call("nova", "evacuations", 1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ha_actions import snapshots
 from ha_actions.action import HaAction, requirements
 from ha_actions.errors import Refused, Transient
-from ha_actions.membership import members_of
+from ha_actions.membership import members_of, urgency
 from ha_actions.model import (
     Batch,
     Evidence,
@@ -23,9 +24,10 @@ from ha_actions.model import (
     Refusal,
     Result,
 )
-from ha_actions.order import circles
+from ha_actions.order import Group, circles, grouped, quorum_lost
 from ha_actions.plan import Order, make_plan
 from ha_actions.policy import choose
+from ha_actions.policy_tags import TAG_REPLACES
 from ha_actions.prospects import MOVING
 from ha_actions.run import Batches, Run
 from ha_actions.settings import Policy
@@ -66,15 +68,17 @@ class MakePlan(HaAction):
         keep_owners(run, incident, found)
         done = done_steps(run, incident)
         again = {g.id for g in found if (g.id, EVACUATE) in done}
-        guests = all_guests(
-            run, incident, policy, found, _members_known(run, incident), again
-        )
+        members = _members_known(run, incident)
+        guests = all_guests(run, incident, policy, found, members, again)
         balancers = _balancers(run, incident) if found else {}
         guests = [
             replace(p, balancer=balancers.get(p.guest.id, p.balancer))
             for p in guests
         ]
         tell_oddities(run, guests, found)
+        guests, lost = with_quorum(run, incident, policy, guests)
+        for (_, name), said in sorted(lost.items()):
+            run.journal.note("policy", name, said)
         plan = make_plan(
             incident.id,
             incident.host,
@@ -86,7 +90,10 @@ class MakePlan(HaAction):
             done={(id, step) for id, step in done if id not in again},
             number=len(numbers) + 1,
             order=Order(
-                begun=begun(run, incident), tried=_tried(run, incident)
+                begun=begun(run, incident),
+                tried=_tried(run, incident),
+                one_by_one=lost,
+                urgent=urgency(guests, members),
             ),
         )
         _keep(run, incident, plan, len(numbers) + 1)
@@ -185,6 +192,36 @@ def all_guests(
     here = {g.id for g in found}
     # moved already, but a later step of its method may be left
     return planned + [p for id, p in earlier.items() if id not in here]
+
+
+def with_quorum(
+    run: Run, incident: Incident, policy: Policy, guests: Sequence[Planned]
+) -> tuple[list[Planned], dict[Group, str]]:
+    """The guests, warned, and the groups of theirs that lost their quorum.
+
+    Only groups with two members here can have: nobody else is asked for.
+    """
+    maybe = {key for key, row in grouped(guests).items() if len(row) > 1}
+    if not maybe:
+        return list(guests), {}
+    cloud = run.cloud(incident)
+    sizes = dict.fromkeys(maybe, 0)
+    aggregates = run.patiently(cloud.aggregates)
+    for project in sorted({project for project, _ in maybe}):
+        for guest in run.patiently(partial(cloud.guests_of, project)):
+            group = choose(guest, policy, aggregates).group
+            copied = TAG_REPLACES in guest.metadata
+            if (project, group) in sizes and not copied:
+                sizes[(project, group)] += 1
+    lost = quorum_lost(guests, sizes)
+    warned = []
+    for p in guests:
+        said = lost.get((p.guest.project, p.choice.group))
+        if said and said not in p.choice.warnings:
+            choice = replace(p.choice, warnings=(*p.choice.warnings, said))
+            p = replace(p, choice=choice)
+        warned.append(p)
+    return warned, lost
 
 
 def tell_oddities(

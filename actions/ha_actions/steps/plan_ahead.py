@@ -8,7 +8,8 @@ from typing import Any
 
 from ha_actions.action import HaAction, requirements
 from ha_actions.errors import Transient
-from ha_actions.model import Guest, Incident, Plan, Protection
+from ha_actions.membership import urgency
+from ha_actions.model import Guest, Incident, Member, Plan, Protection
 from ha_actions.plan import Order, make_plan, need_no_proof
 from ha_actions.policy import choose
 from ha_actions.run import Run
@@ -22,6 +23,7 @@ from ha_actions.steps.make_plan import (
     in_words,
     keep_batches,
     members_before,
+    with_quorum,
 )
 
 DEADLINE_S = 270
@@ -78,22 +80,27 @@ def _plan(
     incident: Incident,
     policy: Policy,
     found: Sequence[Guest],
-    members: Any,
+    members: Sequence[Member],
 ) -> Plan:
     """Kept in the ledger before it is begun."""
     guests = all_guests(run, incident, policy, found, members)
+    guests, lost = with_quorum(run, incident, policy, guests)
     number = len(run.record.parts(incident.id, "ahead.")) + 1
     plan = make_plan(
         incident.id,
         incident.host,
-        need_no_proof(guests, policy, requirements()),
+        need_no_proof(guests, policy, requirements(), lost),
         policy,
         requirements(),
         proven=False,
         done=done_steps(run, incident),
         number=number,
         prefix="a",
-        order=Order(begun=begun(run, incident)),
+        order=Order(
+            begun=begun(run, incident),
+            one_by_one=lost,
+            urgent=urgency(guests, members),
+        ),
     )
     if plan.waves:
         keep_batches(run, incident, plan)

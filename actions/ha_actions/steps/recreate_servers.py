@@ -48,7 +48,7 @@ class RecreateServers(BatchStep):
             if job.todo:
                 if created or silent:
                     job.hold()
-                job.run.clock.sleep(pause)
+                job.pause(pause)
                 pause = min(pause * 1.5, job.policy.recovery.poll_s * 4)
 
 

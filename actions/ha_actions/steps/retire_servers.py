@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.batch_step import BatchStep, Job
 from ha_actions.errors import Transient
-from ha_actions.membership import not_serving
+from ha_actions.membership import not_serving, port_pairs
 from ha_actions.model import (
     Claim,
+    Fix,
+    FloatingIp,
+    Guest,
     Member,
     Planned,
     Refusal,
@@ -24,10 +28,16 @@ DEADLINE_S = 2300
 PATIENT_S = 10.0
 """For one call: well within the half lease that a turn starts with."""
 
+_Move = tuple[Guest, str, Fix]
+"""To which server, which floating address, and how."""
+
 
 @dataclass
 class RetireServers(BatchStep):
-    """Remove the old member and the old server, once the copy runs."""
+    """Remove the old member and the old server, once the copy serves.
+
+    Floating IPs move to the copy: with the proof, as all that moves.
+    """
 
     def step_name(self) -> str:
         """Its Mistral name."""
@@ -71,8 +81,15 @@ class RetireServers(BatchStep):
                 )
             else:
                 ready.append(planned)
+        floating = _floating(job, ready)
+        ready = [p for p in ready if p.guest.id not in job.outcomes]
         if ready:
-            job.together([partial(_one, job, p) for p in ready])
+            job.together(
+                [
+                    partial(_one, job, p, _moves(p, copies, floating))
+                    for p in ready
+                ]
+            )
 
 
 def _members(job: Job) -> list[Member]:
@@ -88,13 +105,72 @@ def _members(job: Job) -> list[Member]:
         return []
 
 
-def _one(job: Job, planned: Planned, claim: Claim) -> None:
-    job.trying(planned, lambda: _retire(job, planned, claim))
+def _floating(job: Job, ready: list[Planned]) -> list[FloatingIp]:
+    """Floating IPs that still serve the old servers: one call.
+
+    Nobody is retired whose floating IPs cannot be looked at.
+    """
+    ports = [port.id for p in ready for port in p.guest.ports]
+    if not ports:
+        return []
+    try:
+        return job.run.patiently(lambda: job.cloud.floating_ips(ports))
+    except Transient as error:
+        for planned in ready:
+            job.settle(planned, Result.FAILED, error.message, code=error.code)
+        return []
 
 
-def _retire(job: Job, planned: Planned, claim: Claim) -> None:
+def _moves(
+    planned: Planned,
+    copies: Mapping[str, Guest],
+    floating: list[FloatingIp],
+) -> list[_Move]:
+    """Its floating IPs, each to the copy's port in the old one's place."""
+    copy = copies.get(planned.guest.id)
+    if copy is None:
+        return []
+    new = {was.id: port for was, port in port_pairs(planned.guest, copy)}
+    return [
+        (
+            copy,
+            one.address,
+            Fix(
+                kind="floating ip",
+                target=one.id,
+                value=(new[one.port].id, new[one.port].address),
+            ),
+        )
+        for one in floating
+        if one.port in new
+    ]
+
+
+def _one(
+    job: Job,
+    planned: Planned,
+    moves: list[_Move],
+    claim: Claim,
+) -> None:
+    job.trying(planned, lambda: _retire(job, planned, moves, claim))
+
+
+def _retire(
+    job: Job,
+    planned: Planned,
+    moves: list[_Move],
+    claim: Claim,
+) -> None:
     patiently = partial(job.run.patiently, for_s=PATIENT_S)
+    for copy, _, fix in moves:  # first: with the old server it would be freed
+        patiently(partial(job.cloud.mend, copy, fix, claim))
     for member in planned.members:
         patiently(partial(job.cloud.remove_member, member, claim))
     patiently(lambda: job.cloud.delete(planned.guest.id, claim))
-    job.settle(planned, Result.DONE, "replaced; the old server is deleted")
+    moved = ", ".join(address for _, address, _ in moves)
+    job.settle(
+        planned,
+        Result.DONE,
+        "replaced; the old server is deleted"
+        + (f"; {moved} leads to the new one" if moved else ""),
+    )
