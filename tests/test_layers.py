@@ -28,6 +28,7 @@ DECIDERS = {
     *("moving", "snapshot", "targets"),
 }
 DECIDERS |= {"foresight", "packing", "outlook", "tidings"}
+DECIDERS |= {"server_failure"}
 CORE = {"model", "errors", "settings"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
     # first word of a module -> what of ours, and whose else, it may import

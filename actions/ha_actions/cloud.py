@@ -29,6 +29,7 @@ from ha_actions.model import (
     Port,
     Volume,
 )
+from ha_actions.model_server import Deed
 from ha_actions.ports import Clock
 
 START = "2.94"
@@ -143,6 +144,14 @@ class OpenStackCloud:
         """Open moves from or to a host, newest last: one call."""
         return self._servers.moves(host)
 
+    def migrations(self, guest: str) -> list[Migration]:
+        """Every migration record of one server, of any kind."""
+        return self._servers.migrations(guest)
+
+    def deeds(self, guest: str) -> list[Deed]:
+        """What was asked of one server, and by whom."""
+        return self._servers.deeds(guest)
+
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has recorded an evacuate action since then.
 
@@ -183,9 +192,20 @@ class OpenStackCloud:
         self._act(guest, body, "reset", claim)
 
     def set_power(self, guest: str, verb: str, claim: Claim) -> None:
-        """``start``, ``stop``, ``pause`` or ``suspend`` it."""
+        """``start``, ``stop``, ``pause``, ``suspend`` or ``reboot`` it."""
+        if verb == "reboot":
+            self._act(guest, {"reboot": {"type": "HARD"}}, verb, claim)
+            return
         key = f"os-{verb}" if verb in ("start", "stop") else verb
         self._act(guest, {key: None}, verb, claim)
+
+    def migrate(self, guest: str, claim: Claim) -> None:
+        """POST one cold migration, once; the scheduler chooses."""
+        self._act(guest, {"migrate": None}, "migrate", claim)
+
+    def confirm_migrate(self, guest: str, claim: Claim) -> None:
+        """Agree to a cold migration that is done."""
+        self._act(guest, {"confirmResize": None}, "confirm", claim)
 
     def recreate(
         self, guest: Guest, metadata: Mapping[str, str], claim: Claim

@@ -15,6 +15,7 @@ from ha_actions.cloud_copy import replaces_tag
 from ha_actions.cloud_http import Api
 from ha_actions.errors import Transient
 from ha_actions.model import Aggregate, Group, Guest, Host, Migration, Port
+from ha_actions.model_server import Deed
 from ha_actions.ports import Clock
 
 T = TypeVar("T")
@@ -190,6 +191,24 @@ class Servers:
             (m for m in made if m.kind != "evacuation" and m.in_flight),
             key=lambda one: (one.created_at, int(one.id)),
         )
+
+    def migrations(self, guest: str) -> list[Migration]:
+        """Every migration record of one server, of any kind."""
+        found = self._nova_list(
+            "/os-migrations", "migrations", {"instance_uuid": guest}
+        )
+        return [values.migration(body) for body in found]
+
+    def deeds(self, guest: str) -> list[Deed]:
+        """What was asked of one server; none once it is deleted."""
+        found = self._api.get(
+            "compute",
+            f"/servers/{guest}/os-instance-actions",
+            microversion=values.LIST,
+        )
+        return [
+            values.deed(b) for b in (found or {}).get("instanceActions", [])
+        ]
 
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has recorded an evacuate action since then."""

@@ -22,6 +22,7 @@ from ha_actions.model import (
     Port,
     Volume,
 )
+from ha_actions.model_server import Deed
 
 LIST = "2.96"
 """Nova's microversion for all reads: the first that shows the pinned zone in
@@ -185,6 +186,16 @@ def floating_ip(body: Body) -> FloatingIp:
         address=body.get("floating_ip_address") or "",
         port=body.get("port_id") or "",
         fixed=body.get("fixed_ip_address") or "",
+    )
+
+
+def deed(body: Body) -> Deed:
+    """One entry of os-instance-actions; Nova's own have no user."""
+    return Deed(
+        action=body.get("action") or "",
+        user=body.get("user_id") or "",
+        at=moment(body.get("start_time")),
+        failed=body.get("message") == "Error",
     )
 
 

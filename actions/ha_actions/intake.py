@@ -45,7 +45,7 @@ def read_alarm(
     Source: the form was recorded from Aodh 23: ``reason_data.event.traits``
     is a list of ``[name, type, value]``.
     """
-    event = _event(body)
+    event = event_of(body)
     if isinstance(event, Dismissal):
         return event
     if body.get("current", "alarm") != "alarm":
@@ -53,7 +53,7 @@ def read_alarm(
             code="not_alarm",
             reason=f"the alarm went to {body['current']!r}, not to 'alarm'",
         )
-    traits = _traits(event.get("traits"))
+    traits = traits_of(event.get("traits"))
     kind = str(event.get("event_type", ""))
     host = traits.get("host")
     if not any(kind == known for known in EVENTS):
@@ -68,7 +68,7 @@ def read_alarm(
             reason="the service was updated, not forced down",
             host=host,
         )
-    news = _timely(event, host, kind, now, stale_s)
+    news = timely(event, host, kind, now, stale_s)
     if isinstance(news, Dismissal):
         return news
     return replace(
@@ -83,7 +83,8 @@ def by_hand(host: str, reason: str, by: str, now: float) -> Summons:
     return Summons(host, now, by, reason)
 
 
-def _event(body: Any) -> Mapping[str, Any] | Dismissal:
+def event_of(body: Any) -> Mapping[str, Any] | Dismissal:
+    """The event in an alarm's body, or what is odd about it."""
     if not isinstance(body, Mapping):
         return _malformed("the alarm is not a mapping")
     data = body.get("reason_data")
@@ -98,7 +99,8 @@ def _event(body: Any) -> Mapping[str, Any] | Dismissal:
     return event
 
 
-def _traits(raw: Any) -> dict[str, Any]:
+def traits_of(raw: Any) -> dict[str, Any]:
+    """Name -> value; anything odd is left out."""
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         return {}
     return {
@@ -108,9 +110,10 @@ def _traits(raw: Any) -> dict[str, Any]:
     }
 
 
-def _timely(
+def timely(
     event: Mapping[str, Any], host: str, kind: str, now: float, stale_s: float
 ) -> Summons | Dismissal:
+    """The summons, unless its event is too old, or of the future."""
     text = str(event.get("generated", ""))
     try:
         parsed = datetime.fromisoformat(text.removesuffix("Z"))

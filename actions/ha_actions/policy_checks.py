@@ -15,6 +15,8 @@ from ha_actions.settings import Policy, Rule
 
 _WITH_METHOD = (str(Protection.PET), str(Protection.CATTLE))
 _STORES = ("shared", "local")
+RUNGS = ("start", "reboot", "migrate")
+"""What `restart.ladder` may hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,13 @@ def check(policy: Policy, steps: Collection[str] | None) -> Policy:
             f"is {policy.recovery.deadline_s}; it must be more than four "
             f"times poll_s ({policy.recovery.poll_s})",
         )
+    for rung, budget in policy.restart.ladder.items():
+        _word(rung, RUNGS, "restart: ladder")
+        if not 10 <= budget <= 1200:
+            raise _bad(
+                f"restart: ladder: {rung}",
+                f"is {budget}; a rung may take 10 to 1200 seconds",
+            )
     _once(policy.drill.hosts, "drill: hosts")
     _once(policy.probe_networks, "probe_networks")
     return policy

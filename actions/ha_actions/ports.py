@@ -33,6 +33,7 @@ from ha_actions.model import (
     Word,
 )
 from ha_actions.model_capacity import Need, Room
+from ha_actions.model_server import Deed
 
 T = TypeVar("T")
 
@@ -159,6 +160,12 @@ class Cloud(Protocol):
     def evacuation_asked(self, guest: str, since: float) -> bool:
         """Whether Nova has an evacuate action of the guest since then."""
 
+    def migrations(self, guest: str) -> list[Migration]:
+        """Every migration record of one server, of any kind."""
+
+    def deeds(self, guest: str) -> list[Deed]:
+        """What was asked of one server, and by whom."""
+
     def copies(self, owners: Mapping[str, str]) -> dict[str, Guest]:
         """Old guest id -> the server made in its place.
 
@@ -224,7 +231,19 @@ class Cloud(Protocol):
         """Set vm_state to ``active`` or ``error`` in Nova's database."""
 
     def set_power(self, guest: str, verb: str, claim: Claim) -> None:
-        """``start``, ``stop``, ``pause``, ``suspend`` a guest."""
+        """``start``, ``stop``, ``pause``, ``suspend`` or ``reboot`` it.
+
+        ``reboot`` is the hard one, which makes its domain anew.
+        """
+
+    def migrate(self, guest: str, claim: Claim) -> None:
+        """Ask Nova once to move it, cold, to another host.
+
+        :raises Failed: ``conflict``, ``no_valid_host``.
+        """
+
+    def confirm_migrate(self, guest: str, claim: Claim) -> None:
+        """Agree to a cold migration that is done."""
 
     def recreate(
         self, guest: Guest, metadata: Mapping[str, str], claim: Claim

@@ -275,6 +275,32 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Restart:
+    """One server that crashed alone, where its owner set `ha:restart`."""
+
+    ladder: dict[str, int] = knob(
+        {"start": 60, "reboot": 120, "migrate": 600},
+        "What is tried, in order, and the seconds that each may take: "
+        "`start`, `reboot` (hard), `migrate` (cold, to another host). The "
+        "next one only when the last did not help.",
+    )
+    settle_s: int = knob(
+        10,
+        "Seconds after which it must still run to count as running.",
+        low=0,
+        high=600,
+    )
+    times: int = knob(
+        3,
+        "Restarts of one server within a window; then its owner is left to "
+        "look. 0 restarts nobody.",
+        low=0,
+        high=100,
+    )
+    window_s: int = knob(3600, "Seconds of that window.", low=60, high=604800)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Drill:
     """Rehearsals that really act."""
 
@@ -332,6 +358,7 @@ class Policy:
     fencing: Fencing = field(default_factory=Fencing)
     recovery: Recovery = field(default_factory=Recovery)
     returning: Returning = field(default_factory=Returning)
+    restart: Restart = field(default_factory=Restart)
     drill: Drill = field(default_factory=Drill)
     probe_networks: list[str] = knob(
         [], "Networks on which guests may be probed."

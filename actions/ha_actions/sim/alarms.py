@@ -75,3 +75,25 @@ def _body(event: dict[str, Any]) -> dict[str, Any]:
 def execution_id(subject: str, key: str) -> str:
     """The same id for the same incident, as the notifier makes it."""
     return uid("execution", f"{subject}/{key}")
+
+
+def server_body(
+    server: str, now: float, power: str, how: str = ""
+) -> dict[str, Any]:
+    """An event alarm's notification of Nova's ``instance.update``.
+
+    :param power: the power state that the event tells.
+    :param how: ``late``, ``malformed``, ``unknown`` or nothing odd.
+    """
+    named = uid("guest", "no-such-server") if how == "unknown" else server
+    told = body(server, now, "late" if how == "late" else "")
+    event = told["reason_data"]["event"]
+    event["event_type"] = "instance.update"
+    event["traits"] = [
+        ["instance_id", 1, named],
+        ["old_state", 1, "active"],
+        ["power_state", 1, power],
+    ]
+    if how == "malformed":
+        del event["traits"]
+    return {**told, "alarm_name": "ha-server-failed"}

@@ -43,6 +43,7 @@ TAGS = {
     "probe": "ha:probe",
     "local_disk": "ha:local-disk",
     "duplicates": "ha:duplicates",
+    "restart": "ha:restart",
 }
 """Short keys of a scenario's guest -> server metadata."""
 

@@ -19,6 +19,7 @@ from ha_actions.model import (
     Refusal,
     Report,
 )
+from ha_actions.server_record import ServerRecord
 from ha_actions.settings import Policy
 from ha_actions.sim.things import Change
 from ha_actions.sim.world import World
@@ -142,6 +143,8 @@ def _ended(e: Evidence) -> Iterable[str]:
     for entry in e.record.all_opened():
         if not entry.held:
             yield f"incident {entry.incident.id} is still open"
+    for alone in ServerRecord(e.record).all_opened():
+        yield f"failure {alone.failure.id} is still open"
 
 
 def _one_incident(e: Evidence) -> Iterable[str]:

@@ -20,9 +20,11 @@ from ha_actions.model import (
     Member,
     Migration,
 )
+from ha_actions.model_server import Deed
 from ha_actions.sim.balancers import SimBalancers
 from ha_actions.sim.belongings import SimBelongings
 from ha_actions.sim.nova import Nova
+from ha_actions.sim.single import Single
 from ha_actions.sim.things import SimBalancer, SimGuest, SimPool, uid
 from ha_actions.sim.world import SLOW_S, World
 
@@ -50,6 +52,7 @@ class SimCloud(SimBalancers, SimBelongings):
         self.world = world
         self.request_id = request_id
         self.nova = Nova(world)
+        self.single = Single(world)
 
     # -- reading ---------------------------------------------------------
     def hosts(self) -> list[Host]:
@@ -242,8 +245,47 @@ class SimCloud(SimBalancers, SimBelongings):
             name,
             host,
             claim,
-            lambda: self.nova.set_power(guest, verb),
+            lambda: self.single.set_power(guest, verb),
         )
+
+    def migrate(self, guest: str, claim: Claim) -> None:
+        """Ask Nova once to move it, cold, to another host."""
+        name, host = self._where(guest)
+        self._change(
+            "nova",
+            "migrate",
+            name,
+            host,
+            claim,
+            lambda: self.single.migrate(guest),
+        )
+
+    def confirm_migrate(self, guest: str, claim: Claim) -> None:
+        """Agree to a cold migration that is done."""
+        name, host = self._where(guest)
+        self._change(
+            "nova",
+            "confirm_migrate",
+            name,
+            host,
+            claim,
+            lambda: self.single.confirm(guest),
+        )
+
+    def migrations(self, guest: str) -> list[Migration]:
+        """Every migration record of one server."""
+        self._call("nova", "migrations", 1)
+        with self.world.lock:
+            return [
+                m.value() for m in self.world.migrations if m.guest == guest
+            ]
+
+    def deeds(self, guest: str) -> list[Deed]:
+        """What was asked of one server, and by whom."""
+        self._call("nova", "deeds", 1)
+        with self.world.lock:
+            found = self.world.guests.get(guest)
+            return list(found.deeds) if found else []
 
     def recreate(
         self, guest: Guest, metadata: Mapping[str, str], claim: Claim

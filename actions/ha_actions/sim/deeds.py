@@ -16,6 +16,7 @@ from ha_actions.policy_tags import TAG_REPLACES
 from ha_actions.sim import alarms
 from ha_actions.sim.balancers import fail_over
 from ha_actions.sim.nova import Nova
+from ha_actions.sim.single import Single
 from ha_actions.sim.stage import Crash, Stage
 from ha_actions.sim.things import SimHost
 
@@ -312,3 +313,33 @@ def crash(when: str) -> Callable[[Stage, tuple[str, ...]], None]:
         stage.crashes.append(Crash(when, step, n))
 
     return do
+
+
+def server(stage: Stage, words: tuple[str, ...]) -> None:
+    Single(stage.world).fail(stage.world.named(words[0]), words[1])
+
+
+def server_alarm(stage: Stage, words: tuple[str, ...]) -> None:
+    guest, how = stage.world.named(words[0]), "".join(words[1:])
+    now = stage.world.clock.now()
+    inputs = {
+        "alarm": alarms.server_body(guest.id, now, guest.said_power, how)
+    }
+    workflow = "handle_instance_failure"
+    id = alarms.execution_id(guest.name, f"{now:.0f}")
+    stage.start(workflow, inputs, id, "operator")
+    if how == "twice" or stage.double:
+        stage.start(workflow, inputs, id, "operator")
+        other = stage.fresh_id()
+        stage.world.clock.at(
+            now + 1,
+            lambda: _post_server(stage, inputs, other),
+        )
+
+
+def _post_server(stage: Stage, inputs: dict[str, Any], id: str) -> None:
+    stage.start("handle_instance_failure", inputs, id, "operator")
+
+
+def start_fails(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.named(words[0]).start_fails = int(float(words[1]))

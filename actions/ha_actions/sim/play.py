@@ -9,6 +9,7 @@ from typing import Any
 from ha_actions.incidents import Record
 from ha_actions.outside import use
 from ha_actions.policy import load as load_policy
+from ha_actions.server_record import ServerRecord
 from ha_actions.sim.build import build
 from ha_actions.sim.checks import Evidence, check_all
 from ha_actions.sim.clock import TurnClock
@@ -220,7 +221,8 @@ def _reconcile(
 ) -> None:
     record = Record(stage.ledger, clock)
     for _ in range(RECONCILES):
-        if all(entry.held for entry in record.all_opened()):
+        alone = ServerRecord(record).all_opened()
+        if all(entry.held for entry in record.all_opened()) and not alone:
             return
         clock.sleep(RECONCILE_S)
         stage.start("reconcile", {}, stage.fresh_id(), OPERATOR)

@@ -77,6 +77,7 @@ class GuestSpec:
     probe: str = ""
     local_disk: str = ""
     duplicates: str = ""
+    restart: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     state: str = "ACTIVE"
     task_state: str = ""

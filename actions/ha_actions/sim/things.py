@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ha_actions.model import Group, Guest, Member, Migration, Port
+from ha_actions.model_server import Deed
 
 NAMESPACE = uuid.UUID("5f1f7a0e-0000-4000-8000-68612d73696d")
 
@@ -174,6 +175,12 @@ class SimGuest:
     """How many of its next spawns fail on the destination."""
     no_host: bool = False
     wrecked: bool = False
+    deeds: list[Deed] = field(default_factory=list)
+    """Instance actions, as far as single servers need them."""
+    said_power: str = ""
+    """The power state that the event of its last failure told."""
+    start_fails: int = 0
+    """How often it crashes at once when it is started or rebooted."""
     asked_at: list[float] = field(default_factory=list)
     """When Nova accepted each evacuate action."""
 
@@ -209,7 +216,7 @@ class SimGuest:
 
 @dataclass(eq=False)
 class SimMigration:
-    """One evacuation record."""
+    """One migration record."""
 
     id: str
     guest: str
@@ -217,6 +224,7 @@ class SimMigration:
     created_at: float
     dest: str = ""
     status: str = "accepted"
+    kind: str = "evacuation"
 
     def value(self) -> Migration:
         """The frozen value that the port gives."""
@@ -227,6 +235,7 @@ class SimMigration:
             dest=self.dest,
             status=self.status,
             created_at=self.created_at,
+            kind=self.kind,
         )
 
 

@@ -14,6 +14,7 @@ from ha_actions.codec import nearest
 from ha_actions.errors import BadInput, HaError
 from ha_actions.sim import changes, deeds
 from ha_actions.sim.deeds import Deed
+from ha_actions.sim.single import FAILURES
 from ha_actions.sim.stage import Act, Stage
 
 __all__ = ["VERBS", "Act", "Names", "Stage", "parse", "perform"]
@@ -38,6 +39,10 @@ STEPS = (
     "find_unfinished",
     "strike_host",
     "tell_owners",
+    "open_instance_failure",
+    "restart_instance",
+    "close_instance_failure",
+    "find_open_failures",
     "answer",
     "look_around",
     "find_returned",
@@ -69,6 +74,8 @@ MOMENTS = (
     "evacuate",
     "reset_state",
     "set_power",
+    "migrate",
+    "confirm_migrate",
     "recreate",
     "delete",
     "set_weights",
@@ -272,6 +279,11 @@ VERBS: Mapping[str, Verb] = {
     "delete": Verb(("GUEST",), deeds.delete),
     "replace": Verb(("GUEST", "half?"), deeds.replace),
     "quota": Verb(("PROJECT", "full|free"), deeds.quota),
+    "server": Verb(("GUEST", "|".join(FAILURES)), deeds.server),
+    "server-alarm": Verb(
+        ("GUEST", "twice|late|malformed|unknown?"), deeds.server_alarm
+    ),
+    "start-fails": Verb(("GUEST", "N"), deeds.start_fails),
     "crash-before": Verb(("STEP", "N?"), deeds.crash("before")),
     "crash-after": Verb(("STEP", "N?"), deeds.crash("after")),
 }
