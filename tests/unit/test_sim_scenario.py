@@ -115,7 +115,7 @@ def test_every_documented_example_parses() -> None:
     rows = re.findall(
         r"^\| `[a-z-]+[^`]*` \| [^|]* \| `([^`]+)` \|$", PAGE, re.M
     )
-    assert len(rows) == len(VERBS)
+    assert len(rows) >= len(VERBS)  # a verb may have several
     for example in rows:
         lines = f"  - {{at: 1, do: {example}}}\n"
         load(GOOD.split("  - {at: 70")[0] + lines, POLICY)
