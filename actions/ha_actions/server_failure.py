@@ -137,15 +137,26 @@ def hindered(
     migrations: Sequence[Migration],
 ) -> Dismissal | None:
     """What makes it another's business: its host's, or a migration's."""
-    code = why = ""
     if host_incident:
-        code = "host_incident"
-        why = f"its host has the open incident {host_incident}"
-    elif not host_up:
-        code, why = "host_down", "its host is down: that is no failure alone"
-    elif moving := [m for m in migrations if m.in_flight]:
-        code, why = "migrating", f"its migration {moving[0].id} is open"
-    return Dismissal(code=code, reason=why, host=guest.name) if code else None
+        return Dismissal(
+            code="host_incident",
+            reason=f"its host has the open incident {host_incident}",
+            host=guest.name,
+        )
+    if not host_up:
+        return Dismissal(
+            code="host_down",
+            reason="its host is down: that is no failure alone",
+            host=guest.name,
+        )
+    moving = [m for m in migrations if m.in_flight]
+    if moving:
+        return Dismissal(
+            code="migrating",
+            reason=f"its migration {moving[0].id} is open",
+            host=guest.name,
+        )
+    return None
 
 
 def next_rung(

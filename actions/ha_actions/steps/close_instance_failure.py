@@ -47,11 +47,13 @@ class CloseInstanceFailure(HaAction):
 def _report(failure: ServerFailure, climb: Climb, now: float) -> ServerReport:
     last = climb.rungs[-1] if climb.rungs else None
     tried = ", ".join(f"{r.name} ({r.detail})" for r in climb.rungs)
-    code, good = "not_recovered", False
+    code = "not_recovered"
+    good = False
     if failure.dry_run:
-        code, reason = "dry_run", "it would have been restarted"
+        code = "dry_run"
+        reason = "it would have been restarted"
     elif last is not None and last.ended == "runs":
-        code, good = "recovered", True
+        code, good = "", True
         reason = f"it runs again, by {last.name}"
     elif climb.stopped:
         code, reason = climb.stopped, f"left to others: {climb.why}"

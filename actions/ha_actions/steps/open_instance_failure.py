@@ -28,13 +28,6 @@ BUSY_S = 60.0
 POLL_S = 2.0
 TOLD = frozenset({"malformed", "unknown_server", "unknown_cause", "too_often"})
 """Dismissals that may hide a crash: a person must see them."""
-CODES = {
-    Cause.OWNER: "owner_stopped",
-    Cause.INSIDE: "shut_down_inside",
-    Cause.NONE: "runs",
-    Cause.BUSY: "busy",
-    Cause.UNKNOWN: "unknown_cause",
-}
 
 
 @dataclass
@@ -107,7 +100,7 @@ class OpenInstanceFailure(HaAction):
             guest, news, run.patiently(lambda: cloud.deeds(guest.id))
         )
         if cause is not Cause.CRASH:
-            return Dismissal(code=CODES[cause], reason=why, host=guest.name)
+            return _no_crash(cause, why, guest.name)
         host = host_named(guest.host, hosts)
         failure = ServerFailure(
             id=f"{guest.id}.{seed.hex[:8]}",
@@ -194,6 +187,19 @@ def hindrance(
         up,
         run.patiently(lambda: cloud.migrations(guest.id)),
     )
+
+
+def _no_crash(cause: Cause, why: str, name: str) -> Dismissal:
+    code = "unknown_cause"
+    if cause is Cause.OWNER:
+        code = "owner_stopped"
+    elif cause is Cause.INSIDE:
+        code = "shut_down_inside"
+    elif cause is Cause.NONE:
+        code = "runs"
+    elif cause is Cause.BUSY:
+        code = "task_under_way"
+    return Dismissal(code=code, reason=why, host=name)
 
 
 def _only_watch(run: Run, host: Host | None, policy: Policy) -> bool:
