@@ -185,6 +185,7 @@ def main() -> int:
     rows.append(
         (f"its peak memory, {what}", f"{peak} MB", "500 MB", peak < 500)
     )
+    rows += _watch()
     calls = sum(api_calls(PETS).values())
     most = 3 * PETS + 10
     rows.append(
@@ -199,9 +200,21 @@ def main() -> int:
     return 0 if all(ok for *_, ok in rows) else 1
 
 
-def _alone(*arguments: str) -> dict[str, Any]:
+def _watch() -> list[tuple[str, str, str, bool]]:
+    """One round of ha-watch."""
+    seen = _alone(str(HOSTS), module="bench_watch")
+    what = f"a round of ha-watch, {HOSTS} hosts"
+    cpu, peak, calls = seen["cpu_s"], seen["peak_mb"], seen["calls"]
+    return [
+        (f"{what}: CPU", f"{cpu} s", "0.3 s", cpu < 0.3),
+        (f"{what}: os-services calls", f"{calls:g}", "1", calls == 1),
+        (f"{what}: peak memory", f"{peak} MB", "150 MB", peak < 150),
+    ]
+
+
+def _alone(*arguments: str, module: str = "bench") -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "ha_installer.bench", *arguments],
+        [sys.executable, "-m", f"ha_installer.{module}", *arguments],
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
