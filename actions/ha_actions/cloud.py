@@ -136,6 +136,10 @@ class OpenStackCloud:
         """Every server of a project: as many calls as for one host."""
         return self._servers.of_project(project)
 
+    def network_agents(self, host: str) -> list[bool]:
+        """Whether each of Neutron's agents on it was heard of lately."""
+        return self._servers.network_agents(host)
+
     def evacuations(self, source: str) -> list[Migration]:
         """Evacuation records from a host, newest last: one call."""
         return self._servers.evacuations(source)

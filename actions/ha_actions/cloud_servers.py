@@ -314,6 +314,13 @@ class Servers:
             kept.extend(values.ports(body))
         return by_guest
 
+    def network_agents(self, host: str) -> list[bool]:
+        """Whether each of Neutron's agents there is alive: one call."""
+        found = self._api.listing(
+            "network", "/agents", "agents", {"host": host}
+        )
+        return [body.get("alive") is True for body in found]
+
     def _groups_of(self, ids: set[str]) -> dict[str, Group]:
         """Listed again for a guest that no earlier listing was for."""
         if not ids <= self._grouped:

@@ -1,4 +1,4 @@
-"""Plain TCP and HTTP from the executor to hosts and guests.
+"""Plain TCP, ICMP and HTTP from the executor to hosts and guests.
 
 Nothing here follows a redirect, uses a proxy, sends a credential or reads
 more than a status line: an address of a tenant's must not become a way in.
@@ -10,8 +10,9 @@ import contextlib
 import errno
 import http.client
 import socket
+import struct
 
-from ha_actions.errors import Transient
+from ha_actions.errors import BadInput, Transient
 from ha_actions.network_kdump import KdumpListener
 from ha_actions.ports import Reach
 
@@ -49,6 +50,39 @@ class PlainNetwork:
             return Reach.REFUSED if answered else Reach.NOTHING
         made.close()
         return Reach.OPEN
+
+    def ping(self, address: str, timeout_s: float) -> Reach:
+        """One ICMP echo over a datagram socket, which needs no root.
+
+        :raises BadInput: ``no_ping``: Linux lets only the groups of
+            net.ipv4.ping_group_range.
+
+        Source: Linux, icmp(7): the kernel sets id and checksum, and gives
+        the socket only the answers to its own.
+        """
+        v6 = ":" in address
+        family = socket.AF_INET6 if v6 else socket.AF_INET
+        kind = socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP
+        ask, answer = (128, 129) if v6 else (8, 0)
+        try:
+            made = socket.socket(family, socket.SOCK_DGRAM, kind)
+        except PermissionError as error:
+            raise BadInput(
+                "no_ping",
+                "This machine lets our user send no ping; put its group into "
+                "net.ipv4.ping_group_range, or ask tcp_reach instead.",
+            ) from error
+        except OSError:
+            return Reach.NOTHING  # no such protocol here
+        with made:
+            made.settimeout(timeout_s)
+            try:
+                made.connect((address, 0))
+                made.send(struct.pack("!BBHHH", ask, 0, 0, 0, 1) + b"ha")
+                heard = made.recv(64)
+            except OSError:
+                return Reach.NOTHING
+        return Reach.OPEN if heard[:1] == bytes([answer]) else Reach.NOTHING
 
     def http_status(
         self, address: str, port: int, path: str, timeout_s: float

@@ -176,6 +176,10 @@ class Cloud(Protocol):
             project is nobody's copy: tenants write metadata as they like.
         """
 
+    def network_agents(self, host: str) -> list[bool]:
+        """For each agent of Neutron's on a host, whether Neutron has heard
+        of it lately; empty where there are none."""
+
     def members(self) -> list[Member]:
         """Every member of every pool; empty where there is no Octavia."""
 
@@ -325,6 +329,12 @@ class Network(Protocol):
 
         0.0: not lately, and not within ``wait_s`` from now.
         :raises Transient: nothing can be heard here.
+        """
+
+    def ping(self, address: str, timeout_s: float) -> Reach:
+        """Send one ICMP echo: ``open`` or ``nothing``.
+
+        :raises BadInput: ``no_ping``, this machine does not let us.
         """
 
     def http_status(

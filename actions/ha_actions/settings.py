@@ -79,7 +79,8 @@ class Witnesses:
 
     ask: list[str] = knob(
         ["compute_service", "bmc_power", "tcp_reach"],
-        "Entry-point names of the witnesses.",
+        "Entry-point names of the witnesses: `compute_service`, `bmc_power`, "
+        "`tcp_reach`, `icmp_reach`, `neutron_agents`, `tooz_beat`.",
     )
     need_dead: int = knob(
         2,

@@ -168,7 +168,8 @@ def test_a_beat_finds_a_death_sooner(
     id = full.boot("db", "host3", metadata=PET)
     mark = known(ctl)
     url = f"memcached://{settings.MEMCACHED}"
-    policy = {"ask": ["compute_service", "bmc_power", "tooz_beat"]}
+    asked = ["compute_service", "bmc_power", "tooz_beat"]
+    policy = {"ask": asked, "veto": ["compute_service"]}
     ctl.set_policy(witnesses={"watch_s": 3, "beat_url": url, **policy})
     beats = {
         host: run("beat", {"url": url, "host": host, "lease_s": LEASE_S})

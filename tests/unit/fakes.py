@@ -140,6 +140,9 @@ class Wire:
     def dumped_at(self, address: str, wait_s: float) -> float:
         return 0.0
 
+    def ping(self, address: str, timeout_s: float) -> Reach:
+        return self.connect(address, 0, timeout_s)
+
     def http_status(
         self, address: str, port: int, path: str, timeout_s: float
     ) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from ha_actions.clock import SystemClock
+from ha_actions.errors import BadInput
 from ha_actions.journal import LogJournal
 from ha_actions.network import PlainNetwork
 from ha_actions.ports import Reach
@@ -108,3 +109,15 @@ def test_the_journal_logs(caplog: pytest.LogCaptureFixture) -> None:
         ("INFO", "ha verdict c1: DOWN witnesses=2"),
         ("ERROR", "ha tell c1: held: nobody answers"),
     ]
+
+
+def test_a_ping_of_ourselves_answers_or_says_why_it_cannot() -> None:
+    """Whether a user may ping is the machine's setting; both are right."""
+    try:
+        met = PlainNetwork().ping("127.0.0.1", 2)
+    except BadInput as refused:
+        assert refused.code == "no_ping"
+        assert "ping_group_range" in refused.message
+    else:
+        assert met is Reach.OPEN
+        assert PlainNetwork().ping("240.0.0.1", 0.2) is Reach.NOTHING

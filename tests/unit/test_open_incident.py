@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any, cast
 
 import pytest
@@ -72,3 +73,45 @@ def test_a_close_that_outlived_its_execution_touches_nothing() -> None:
         CloseIncident(incident=HALF.id).perform(run)
     assert caught.value.code == "superseded"
     assert run.record.opened("c1") == again
+
+
+@pytest.mark.parametrize(
+    ("last_seen", "facts", "answer"),
+    [
+        ("50.0", {"up": True, "updated_at": 60.0}, "dismissed"),
+        ("60.0", {"up": True, "updated_at": 60.0}, "open"),
+        # a PUT moves it, and the service does not come up by it
+        ("50.0", {"up": False, "updated_at": 60.0}, "open"),
+        ("50.0", {"forced_down": True, "updated_at": 60.0}, "open"),
+        ("", {"up": True, "updated_at": 60.0}, "open"),
+        ("nonsense", {"up": True, "updated_at": 60.0}, "open"),
+    ],
+)
+def test_an_event_about_a_host_that_was_heard_of_since_is_stale(
+    last_seen: str, facts: dict[str, Any], answer: str
+) -> None:
+    class Shows(Nova):
+        def hosts(self) -> list[Host]:
+            return [replace(host(), **facts)]
+
+    run = started(Shows())
+    now = datetime.fromtimestamp(run.clock.now(), timezone.utc)
+    event = {
+        "event_type": "compute.service.down",
+        "generated": now.replace(tzinfo=None).isoformat(),
+        "traits": [
+            ["host", 1, "c1"],
+            ["incident", 1, "key-1"],
+            ["last_seen", 1, last_seen],
+        ],
+    }
+    alarm = {"current": "alarm", "reason_data": {"event": event}}
+    told = OpenIncident(alarm=alarm).perform(run)
+    assert told["state"] == answer
+    opened = run.record.opened("c1")
+    if answer == "open":
+        assert opened is not None
+        assert opened.incident.key == "key-1"
+    else:
+        assert opened is None
+        assert told["summary"].startswith("stale")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from ha_actions.errors import BadInput, Transient
@@ -13,7 +13,9 @@ from ha_actions.ports import Reach
 from ha_actions.settings import Policy, Witnesses
 from ha_actions.witnesses.bmc_power import BmcPower
 from ha_actions.witnesses.compute_service import ComputeService
-from ha_actions.witnesses.tcp_reach import TcpReach
+from ha_actions.witnesses.neutron_agents import NeutronAgents
+from ha_actions.witnesses.tcp_reach import IcmpReach, TcpReach
+from unit.fakes import Wire
 
 T = TypeVar("T")
 HOST = Host(name="c1", service_id="s1", up=True, updated_at=100.0)
@@ -343,3 +345,80 @@ def test_tcp_reach(
         asked = [at for at, where in network.tried if where == "10.0.0.1"]
         assert len(asked) == 3
         assert asked[-1] - asked[0] >= 6
+
+
+@pytest.mark.parametrize(
+    ("alive", "says"),
+    [
+        ([], Says.SILENT),
+        ([True], Says.SILENT),  # for 75 s more: it proves no life
+        ([True, False], Says.SILENT),
+        ([False, False], Says.DEAD),
+    ],
+)
+def test_neutrons_agents_say_dead_and_never_alive(
+    alive: list[bool], says: Says
+) -> None:
+    class Agents:
+        def network_agents(self, host: str) -> list[bool]:
+            return alive
+
+    nothing: Any = None
+    witness = NeutronAgents(
+        Policy(), cast(Any, Agents()), nothing, nothing, FakeClock()
+    )
+    assert witness.testify(HOST).says is says
+
+
+def test_neutron_that_does_not_answer_is_silent() -> None:
+    class Away:
+        def network_agents(self, host: str) -> list[bool]:
+            raise Transient("api", "Neutron is away.")
+
+    nothing: Any = None
+    witness = NeutronAgents(
+        Policy(), cast(Any, Away()), nothing, nothing, FakeClock()
+    )
+    said = witness.testify(HOST)
+    assert (said.says, said.detail) == (
+        Says.SILENT,
+        "Neutron did not say: Neutron is away.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("heard", "says"),
+    [
+        ({("10.0.0.1", 0): Reach.OPEN}, Says.ALIVE),
+        ({("10.0.0.254", 0): Reach.OPEN}, Says.DEAD),
+        ({}, Says.SILENT),  # the control does not answer either
+    ],
+)
+def test_a_ping_is_weighed_like_a_connection(
+    heard: dict[tuple[str, int], Reach], says: Says
+) -> None:
+    network = {
+        "hosts": {"c1": "10.0.0.1"},
+        "port": 16509,
+        "control": "10.0.0.254",
+    }
+    policy = Policy(witnesses=Witnesses(networks={"mgmt": network}))
+    nothing: Any = None
+    witness = IcmpReach(
+        policy, nothing, Wire(reach=heard), nothing, FakeClock()
+    )
+    assert witness.testify(HOST).says is says
+
+
+def test_a_machine_that_lets_us_ping_nobody_is_silent() -> None:
+    class NoPing(Wire):
+        def ping(self, address: str, timeout_s: float) -> Reach:
+            raise BadInput("no_ping", "Set net.ipv4.ping_group_range.")
+
+    network = {"hosts": {"c1": "10.0.0.1"}, "port": 1, "control": "10.0.0.2"}
+    policy = Policy(witnesses=Witnesses(networks={"mgmt": network}))
+    nothing: Any = None
+    witness = IcmpReach(policy, nothing, NoPing(), nothing, FakeClock())
+    said = witness.testify(HOST)
+    assert said.says is Says.SILENT
+    assert "ping_group_range" in said.detail

@@ -37,6 +37,7 @@ LOCK_POLL_S = 1.0
 LOCK_WAIT_S = 120.0
 """The adapter's own deadline for a 409 "immutable"."""
 
+AGENT_DOWN_S = 75.0  # Source: neutron.conf agent_down_time, the default
 AGGREGATES_S = 60.0  # how long the adapter keeps them
 GUESTS_ON_CALLS = 3  # servers/detail, ports, os-server-groups
 GUESTS_EXTRA_CALLS = 1  # ports of all of them in one call
@@ -99,6 +100,12 @@ class SimCloud(SimBalancers, SimBelongings):
             return [
                 g.value() for g in self.world.guests.values() if g.host == host
             ]
+
+    def network_agents(self, host: str) -> list[bool]:
+        """One agent a host; Neutron gives it up AGENT_DOWN_S after."""
+        self._call("neutron", "network_agents", 1)
+        ended = self.world.host(host).agent_ended_at
+        return [not ended or self.world.clock.now() < ended + AGENT_DOWN_S]
 
     def guests(
         self, ids: Iterable[str], *, brief: bool = False

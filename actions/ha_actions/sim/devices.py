@@ -217,6 +217,10 @@ class SimNetwork:
         self.world.clock.sleep(wait_s)
         return 0.0
 
+    def ping(self, address: str, timeout_s: float) -> Reach:
+        """As a connection: who answers one answers the other."""
+        return self.connect(address, 0, timeout_s)
+
     def http_status(
         self, address: str, port: int, path: str, timeout_s: float
     ) -> int:

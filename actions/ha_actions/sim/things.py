@@ -104,6 +104,15 @@ class SimHost:
             and self.kernel not in ("boot", "panic")
         )
 
+    agent_ended_at: float = 0.0
+    """Since when its Neutron agent is silent; 0.0: it reports."""
+
+    @property
+    def reports(self) -> bool:
+        """Whether its Neutron agent reaches the broker."""
+        up = self.power and self.kernel == "ok"
+        return up and self.network and self.broker
+
     @property
     def keeps_beat(self) -> bool:
         """Whether an ``ha-beat`` on it could beat: it looks at the storage

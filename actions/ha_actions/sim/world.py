@@ -269,6 +269,10 @@ class World:
     def refresh(self, host: SimHost) -> None:
         """See whether its nova-compute came or went, and what follows."""
         works, now = host.works, self.clock.now()
+        if host.reports:
+            host.agent_ended_at = 0.0
+        else:
+            host.agent_ended_at = host.agent_ended_at or now
         if host.keeps_beat:
             host.beat_ended_at = 0.0
         else:

@@ -296,4 +296,5 @@ def _lived_since(host: Host, news: Summons) -> bool:
     show the service as up.
     """
     moved = host.updated_at > news.last_seen + 0.001
-    return bool(news.last_seen) and host.up and moved
+    up = host.up and not host.forced_down
+    return bool(news.last_seen) and up and moved

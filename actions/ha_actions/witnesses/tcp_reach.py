@@ -1,4 +1,4 @@
-"""Can anything of the host be reached by TCP, on any network we know?
+"""Can anything of the host be reached by TCP, or by ping, on our networks?
 
 An open port and a refused one both mean that its kernel lives. Nothing at all
 means dead only if it was asked several times, on every network that lists the
@@ -74,7 +74,7 @@ class TcpReach:
         for number in range(tries):
             began = self._clock.now()
             for target in targets:
-                met = self._reach(target.address, target.port)
+                met = self._reach(target.address, target)
                 if met is not Reach.NOTHING:
                     return Says.ALIVE, _answered(target, met)
                 if not self._controlled(target):
@@ -90,14 +90,26 @@ class TcpReach:
         names = ", ".join(t.network for t in targets)
         return Says.DEAD, f"nothing answered in {tries} tries on {names}"
 
-    def _reach(self, address: str, port: int) -> Reach:
-        return self._network.connect(address, port, TIMEOUT_S)
+    def _reach(self, address: str, target: _Target) -> Reach:
+        return self._network.connect(address, target.port, TIMEOUT_S)
 
     def _controlled(self, target: _Target) -> bool:
         if not target.control:
             return False
-        met = self._reach(target.control, target.port)
+        met = self._reach(target.control, target)
         return met is not Reach.NOTHING
+
+
+class IcmpReach(TcpReach):
+    """The same by ping, for networks on which hosts open no port to us.
+
+    Where the machine lets us send none it is silent, and says what to set.
+    """
+
+    name = "icmp_reach"
+
+    def _reach(self, address: str, target: _Target) -> Reach:
+        return self._network.ping(address, TIMEOUT_S)
 
 
 def _answered(target: _Target, met: Reach) -> str:
