@@ -136,7 +136,7 @@ setup(
             "ha_actions.witnesses.compute_service:ComputeService",
             "bmc_power = ha_actions.witnesses.bmc_power:BmcPower",
             "tcp_reach = ha_actions.witnesses.tcp_reach:TcpReach",
-            "icmp_reach = ha_actions.witnesses.tcp_reach:IcmpReach",
+            "icmp_reach = ha_actions.witnesses.icmp_reach:IcmpReach",
             "neutron_agents = "
             "ha_actions.witnesses.neutron_agents:NeutronAgents",
             "tooz_beat = ha_actions.witnesses.tooz_beat:ToozBeat",

@@ -73,7 +73,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         VALUES | {"ports", "command", "device", "clusterlabs"},
         {"sushy", "openstack", "keystoneauth1", "cryptography"},
     ),
-    "witnesses": (VALUES | {"ports", "fence_file"}, {"tooz"}),
+    "reach": (VALUES | {"ports"}, set()),
+    "witnesses": (VALUES | {"ports", "reach", "fence_file"}, {"tooz"}),
 }
 SIM_VENDORS = {"yaml", "yaql"}  # it reads scenarios and the real workbook
 READS_NO_CLOCK = {"time", "os", "random", "socket", "subprocess", "pathlib"}

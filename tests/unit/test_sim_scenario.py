@@ -118,7 +118,8 @@ def test_every_documented_example_parses() -> None:
     assert len(rows) >= len(VERBS)  # a verb may have several
     for example in rows:
         lines = f"  - {{at: 1, do: {example}}}\n"
-        load(GOOD.split("  - {at: 70")[0] + lines, POLICY)
+        world = GOOD.replace("world:", "world:\n  watch: {watches: 1}")
+        load(world.split("  - {at: 70")[0] + lines, POLICY)
 
 
 def test_the_example_of_the_page_loads() -> None:

@@ -13,8 +13,9 @@ from ha_actions.ports import Reach
 from ha_actions.settings import Policy, Witnesses
 from ha_actions.witnesses.bmc_power import BmcPower
 from ha_actions.witnesses.compute_service import ComputeService
+from ha_actions.witnesses.icmp_reach import IcmpReach
 from ha_actions.witnesses.neutron_agents import NeutronAgents
-from ha_actions.witnesses.tcp_reach import IcmpReach, TcpReach
+from ha_actions.witnesses.tcp_reach import TcpReach
 from unit.fakes import Wire
 
 T = TypeVar("T")

@@ -1,0 +1,128 @@
+"""Can anything of the host be reached by TCP, or by ping, on our networks?
+
+What the witnesses ``tcp_reach`` and ``icmp_reach`` have in common.
+
+An open port and a refused one both mean that its kernel lives. Nothing at all
+means dead only if it was asked several times, on every network that lists the
+host, while each network itself was seen to work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.errors import HaError
+from ha_actions.model import Host, Says, Testimony
+from ha_actions.ports import Clock, Cloud, Fence, Network, Reach
+from ha_actions.settings import Policy
+
+TIMEOUT_S = 2.0
+"""Longer than a lost SYN's first repeat (1 s), so one lost packet is no
+silence. Source: RFC 6298, section 2 (initial RTO of 1 second)."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    network: str
+    address: str
+    port: int
+    control: str
+
+
+class ReachWitness:
+    """``alive``: something answered; ``dead``: see the module; else silent.
+
+    Takes about ``policy.witnesses.reach_over_s`` seconds, and at most
+    ``reach_tries`` x networks x 4 s if nothing answers, controls included.
+    """
+
+    name = ""
+
+    def __init__(
+        self,
+        policy: Policy,
+        cloud: Cloud,
+        network: Network,
+        fences: Callable[[str], Sequence[Fence]],
+        clock: Clock,
+    ) -> None:
+        self._settings = policy.witnesses
+        self.network = network
+        self._clock = clock
+
+    def testify(self, host: Host) -> Testimony:
+        """Tries every network until one answers; errors: silent."""
+        try:
+            says, why = self._ask(host.name)
+        except HaError as error:
+            says, why = Says.SILENT, error.message
+        return Testimony(
+            witness=self.name,
+            host=host.name,
+            says=says,
+            observed_at=self._clock.now(),
+            detail=why,
+        )
+
+    def _ask(self, host: str) -> tuple[Says, str]:
+        targets, wrong = _targets(self._settings.networks, host)
+        if not targets:
+            return Says.SILENT, wrong or "no network lists this host"
+        deaf: set[str] = set()
+        tries = self._settings.reach_tries
+        pause = self._settings.reach_over_s / max(1, tries - 1)
+        for number in range(tries):
+            began = self._clock.now()
+            for target in targets:
+                met = self.reach(target.address, target.port)
+                if met is not Reach.NOTHING:
+                    return Says.ALIVE, _answered(target, met)
+                if not self._controlled(target):
+                    deaf.add(target.network)
+            if number + 1 < tries:
+                spent = self._clock.now() - began
+                self._clock.sleep(max(0.0, pause - spent))
+        if wrong:
+            return Says.SILENT, wrong
+        if deaf:
+            names = ", ".join(sorted(deaf))
+            return Says.SILENT, f"the control did not answer on {names}"
+        names = ", ".join(t.network for t in targets)
+        return Says.DEAD, f"nothing answered in {tries} tries on {names}"
+
+    def reach(self, address: str, port: int) -> Reach:
+        """One try; each witness its own way."""
+        raise NotImplementedError
+
+    def _controlled(self, target: _Target) -> bool:
+        if not target.control:
+            return False
+        met = self.reach(target.control, target.port)
+        return met is not Reach.NOTHING
+
+
+def _answered(target: _Target, met: Reach) -> str:
+    return f"{target.address}:{target.port} on {target.network}: {met}"
+
+
+def _targets(
+    networks: Mapping[str, Any], host: str
+) -> tuple[list[_Target], str]:
+    """What to try, and a sentence if an entry of the policy is unusable."""
+    found: list[_Target] = []
+    wrong = ""
+    for name, entry in networks.items():
+        hosts = entry.get("hosts") if isinstance(entry, Mapping) else None
+        port = entry.get("port") if isinstance(entry, Mapping) else None
+        if not isinstance(hosts, Mapping) or not isinstance(port, int):
+            wrong = (
+                f"policy: witnesses: networks: {name} needs `hosts` (host "
+                "-> address), `port` (a number) and `control` (an address)"
+            )
+        elif host in hosts:
+            control = str(entry.get("control") or "")
+            target = _Target(name, str(hosts[host]), port, control)
+            found.append(target)
+    return found, wrong
