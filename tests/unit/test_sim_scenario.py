@@ -115,7 +115,9 @@ def test_every_documented_example_parses() -> None:
     rows = re.findall(
         r"^\| `[a-z-]+[^`]*` \| [^|]* \| `([^`]+)` \|$", PAGE, re.M
     )
-    assert {row.split()[0] for row in rows} >= set(VERBS)  # a verb may have several
+    assert {row.split()[0] for row in rows} >= set(
+        VERBS
+    )  # a verb may have several
     for example in rows:
         lines = f"  - {{at: 1, do: {example}}}\n"
         world = GOOD.replace("world:", "world:\n  watch: {watches: 1}")
