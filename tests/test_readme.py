@@ -60,17 +60,21 @@ def test_links_and_targets_exist(page: Path) -> None:
         assert target in TARGETS, target
 
 
-def test_every_guarantee_names_scenarios_that_exist() -> None:
+def test_every_guarantee_names_proofs_that_exist() -> None:
     text = (ROOT / "README.md").read_text()
     rows = [
-        r
+        r.split("|")
         for r in text.splitlines()
-        if r.startswith("| ") and r.count("|") == 4
+        if r.startswith("| ") and r.count("|") == 5
     ]
-    named = {
-        word
-        for row in rows
-        for word in re.findall(r"`([a-z0-9-]+-[a-z0-9-]+)`", row.split("|")[3])
-    }
+    word = r"`([a-z0-9-]+-[a-z0-9-]+)`"
+    named = {w for row in rows for w in re.findall(word, row[3])}
     assert named, "the table of guarantees is gone"
     assert named <= SCENARIOS, named - SCENARIOS
+    drills = {w for row in rows for w in re.findall(r"`(test_\w+)`", row[4])}
+    written = "".join(
+        p.read_text() for p in (ROOT / "tests" / "lab").glob("test_*.py")
+    )
+    assert drills, "no guarantee names a drill"
+    missing = {d for d in drills if f"def {d}(" not in written}
+    assert not missing
