@@ -8,6 +8,7 @@ Everything that waits has a deadline and raises `Late`. The lab has to be up
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import uuid
 from datetime import datetime, timezone
@@ -107,6 +108,28 @@ def ha_pack(*words: str) -> Any:
     done = mistral.ha_pack(*words, "--json")
     assert done.stdout.strip(), f"ha-pack {words}: {done.stderr}"
     return done.returncode, json.loads(done.stdout)
+
+
+def openstack(*words: str, cloud: str = "lab") -> Any:
+    """`openstack WORDS -f json`, the usual client; its object."""
+    done = subprocess.run(
+        [
+            str(settings.CLIENT_VENV / "bin" / "openstack"),
+            *words,
+            "-f",
+            "json",
+        ],
+        env={
+            "PATH": "/usr/bin:/bin",
+            "OS_CLIENT_CONFIG_FILE": str(settings.CLOUDS_YAML),
+            "OS_CLOUD": cloud,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def report(incident: str) -> dict[str, Any]:
