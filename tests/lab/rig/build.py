@@ -51,6 +51,8 @@ def build() -> bool:
         venv()
         if settings.FULL:
             more_services()
+            if settings.HEAT:
+                heat()
             clients()
             # both, whatever the first says
             changed = any([pack.install(one) for one in pack_venvs()])
@@ -116,6 +118,20 @@ def more_services() -> None:
         settings.VENV,
         [settings.REQUIREMENTS, settings.MORE_REQUIREMENTS],
         settings.VENV / "lab-requirements-full.sha256",
+        fresh=False,
+    )
+
+
+def heat() -> None:
+    """What HEAT=1 adds to it."""
+    _venv(
+        settings.VENV,
+        [
+            settings.REQUIREMENTS,
+            settings.MORE_REQUIREMENTS,
+            settings.HEAT_REQUIREMENTS,
+        ],
+        settings.VENV / "lab-requirements-heat.sha256",
         fresh=False,
     )
 

@@ -97,7 +97,8 @@ def _run(asked: argparse.Namespace) -> int:
         "down": lab.down,
         "reset": reset.reset,
     }
-    if asked.command == "up" and lab.choose(asked.full):
+    heat = os.environ.get("HEAT", "") in ("1", "yes", "true")
+    if asked.command == "up" and lab.choose(asked.full, heat):
         # settings were read for the other size
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
     if asked.command in plain:

@@ -105,22 +105,22 @@ def _stop_pack() -> None:
             process.stop(name)
 
 
-def choose(full: bool) -> bool:
+def choose(full: bool, heat: bool) -> bool:
     """Note down which size `up` is for; True when that is a change, so that
     the command has to begin anew.
     """
-    if full == settings.FULL:
+    if heat and not full:
+        raise LabError("Heat is an option of the full lab: `lab up --full`.")
+    wanted = "full, with Heat" if heat else "full" if full else "small"
+    if wanted == settings.SIZE:
         return False
     if any(process.running(name) for name in process.recorded()):
-        is_, wanted = ("small", "full") if full else ("full", "small")
         raise LabError(
-            f"The {is_} lab is up; `lab down` first, then the {wanted} one."
+            f"A lab is up, and it is {settings.SIZE}, not {wanted}: "
+            "`lab down` first."
         )
     with alone():
-        if full:
-            settings.PROFILE.write_text("full")
-        else:
-            settings.PROFILE.unlink(missing_ok=True)
+        settings.PROFILE.write_text(wanted)
     return True
 
 

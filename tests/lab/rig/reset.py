@@ -62,10 +62,12 @@ def _quiet() -> None:
     """No workflow goes on, so that none makes anything anew, and no alarm
     starts one.
     """
-    from rig.services import aodh, mistral
+    from rig.services import aodh, heat, mistral
 
     aodh.reset()
     mistral.end_executions()
+    if settings.HEAT:
+        heat.reset()
 
 
 def _reset_more(cloud: Cloud) -> None:

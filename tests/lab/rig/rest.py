@@ -64,11 +64,18 @@ def send(
 
 class Cloud:
     """The admin's view of the lab: `cloud("nova", "GET", "/servers")` answers
-    the body, or raises LabError.
+    the body, or raises LabError. He is admin of the tenant's project too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, project: str = "admin") -> None:
+        self._project = project
         self._token = ""
+        self._project_id = ""
+
+    def project_id(self) -> str:
+        """The id of the project that the token is for."""
+        self.token()
+        return self._project_id
 
     def token(self) -> str:
         """A project-scoped admin token, taken once."""
@@ -84,7 +91,9 @@ class Cloud:
                     "methods": ["password"],
                     "password": {"user": user},
                 },
-                "scope": {"project": {"name": "admin", "domain": domain}},
+                "scope": {
+                    "project": {"name": self._project, "domain": domain}
+                },
             }
             answer = send(
                 "POST", f"{settings.KEYSTONE_URL}/auth/tokens", {"auth": auth}
@@ -95,6 +104,7 @@ class Cloud:
                     f"{answer.status}: see `lab logs keystone`."
                 )
             self._token = answer.headers["x-subject-token"]
+            self._project_id = answer.body["token"]["project"]["id"]
         return self._token
 
     def ask(
@@ -109,7 +119,7 @@ class Cloud:
         base = (
             settings.KEYSTONE_URL
             if service == "keystone"
-            else settings.api_url(service)
+            else settings.api_url(service).split("/v1/%")[0]
         )
         headers = {"X-Auth-Token": self.token()}
         if microversion:

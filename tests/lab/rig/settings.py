@@ -1,8 +1,9 @@
 """Every name, port and path of the lab, in one place.
 
 Guarantee: nothing here writes or uses the network; the state folder is the
-only place the lab writes to. The lab has two sizes, `small` and `full`; which
-one is up is a word in the state folder, so that every process of it agrees.
+only place the lab writes to. The lab has two sizes, `small` and `full`, and
+`full` may have Heat; which one is up is said in the state folder, so that
+every process of it agrees.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ STATE = Path(os.environ.get("HA_LAB_DIR") or HOME / ".state").resolve()
 
 # Written by `up --full`, removed by `down`.
 PROFILE = STATE / "profile"
-FULL = PROFILE.exists() and PROFILE.read_text().strip() == "full"
-
-SIZE = "full" if FULL else "small"
+SIZE = PROFILE.read_text().strip() if PROFILE.exists() else "small"
+FULL = SIZE != "small"
+HEAT = SIZE == "full, with Heat"
 
 VENV = STATE / "venv"
 BIN = VENV / "bin"
@@ -26,7 +27,7 @@ ETC = STATE / "etc"
 LOG = STATE / "log"
 RUN = STATE / "run"
 # Each size has databases of its own: changing between them makes nothing anew.
-DATA = STATE / ("data-full" if FULL else "data")
+DATA = STATE / ("data" + "-full" * FULL + "-heat" * HEAT)
 HOSTS_DIR = DATA / "hosts"
 PLUGINS = HOME / "plugins"
 REQUIREMENTS = HOME / "requirements.txt"
@@ -40,6 +41,7 @@ MISTRAL_BIN = MISTRAL_VENV / "bin"
 AODH_REQUIREMENTS = HOME / "requirements-aodh.txt"
 AODH_VENV = STATE / "venv-aodh"
 AODH_BIN = AODH_VENV / "bin"
+HEAT_REQUIREMENTS = HOME / "requirements-heat.txt"
 CLIENT_REQUIREMENTS = HOME / "requirements-clients.txt"
 CLIENT_VENV = STATE / "venv-clients"
 CHECKOUT = HOME.parent.parent
@@ -107,6 +109,7 @@ DATABASES = (
     "nova_api",
     "nova_cell0",
     *(("cinder", "mistral", "octavia", "aodh") if FULL else ()),
+    *(("heat",) if HEAT else ()),
 )
 
 KEYSTONE_URL = f"http://{LISTEN}:{PORTS['keystone']}/v3"
@@ -130,6 +133,7 @@ APIS = (
         if FULL
         else ()
     ),
+    *((("heat", "orchestration", "/v1/%(project_id)s"),) if HEAT else ()),
 )
 
 
@@ -176,6 +180,7 @@ def fingerprint() -> dict[str, str]:
             "mistral": MISTRAL_REQUIREMENTS.read_text(),
             "aodh": AODH_REQUIREMENTS.read_text(),
             "apis": " ".join(name for name, _, _ in APIS),
+            "heat": HEAT_REQUIREMENTS.read_text() if HEAT else "",
         }
         if FULL
         else {}

@@ -17,6 +17,7 @@ from rig.services import (
     ceilometer,
     cinder,
     glance,
+    heat,
     keystone,
     link,
     mariadb,
@@ -41,6 +42,7 @@ MODULES = (
     nova,
     bmc,
     *((cinder, octavia, mistral, aodh, ceilometer) if settings.FULL else ()),
+    *((heat,) if settings.HEAT else ()),
 )
 
 SERVICES: list[Service] = [
