@@ -138,6 +138,47 @@ def test_from_the_event_to_the_recovered_server(
     assert len(control.incidents()) == 1
 
 
+def test_a_host_dies_and_nobody_does_anything(
+    full: ModuleType, bus: ModuleType
+) -> None:
+    """The whole chain: the power goes, ha-watch, the broker, Aodh, the
+    plug-in, Mistral, the server elsewhere.
+    """
+    import control
+    from rig import services
+
+    lab = full
+    id = lab.boot("db", "host1", metadata=PET)
+    services.named("ha-watch").up()
+    time.sleep(12)  # its own quiet time, and a few rounds
+    assert control.incidents() == []
+    began = time.time()
+    lab.pull_plug("host1")
+    stages = {}
+
+    def stage(name: str, seen: object) -> None:
+        bus.until(seen, 240, name, 0.1)
+        stages[name] = round(time.time() - began, 1)
+
+    stage("Nova says down", lambda: _down(lab, "host1"))
+    stage("incident open", lambda: control.incidents())
+    stage("evacuation posted", lambda: control.evacuations(id))
+    stage("closed", lambda: control.incidents()[0]["state"] == "closed")
+    print(f"seconds after the power went: {stages}")
+    moved = lab.server(id)
+    assert (moved["status"], moved["host"] != "host1") == ("ACTIVE", True)
+    assert lab.copies_running(id) == [moved["host"]]
+    assert len(control.evacuations(id)) == 1
+    path = f"/executions?workflow_name={control.FLOW}&fields=id,description"
+    rows = control.call("GET", path).json()["executions"]
+    assert len(rows) == 1, rows
+    print(f"started by {rows[0]['description']}")
+
+
+def _down(lab: ModuleType, host: str) -> bool:
+    return bool(lab.compute_service(host)["state"] == "down")
+
+
 def test_how_long_an_event_takes_to_become_an_execution(
     full: ModuleType, bus: ModuleType
 ) -> None:

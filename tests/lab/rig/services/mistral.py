@@ -21,6 +21,7 @@ PORT = settings.PORTS["mistral"]
 EXECUTOR_FILE = settings.PACK / "executor.yaml"
 FENCES = settings.PACK / "fences.yaml"
 POLICY = settings.PACK / "policy.yaml"
+WATCH_FILE = settings.PACK / "watch.yaml"
 ENGINES = ("engine1", "engine2")
 EXECUTORS = ("executor1", "executor2")
 ENV = {
@@ -96,6 +97,23 @@ def write_pack_files() -> None:
         },
     )
     write_fences()
+
+
+def write_watch_file() -> None:
+    """What `ha-watch` reads: quick, as Nova's waits are here, and quiet for a
+    moment only after its start.
+    """
+    write_pack_files()
+    timing = {
+        "interval_s": 1,
+        "quiet_s": 5,
+        "suspect_s": 5,
+        "ask_again_s": 2,
+        "republish_s": 5,
+        "grace_s": 20,
+    }
+    watch = {"executor": str(EXECUTOR_FILE), "timing": timing}
+    _write(WATCH_FILE, watch)
 
 
 def write_fences(kind: str = "redfish") -> None:
@@ -280,4 +298,17 @@ SERVICES = [
         )
         for name in EXECUTORS
     ],
+    # Off unless a drill wants it: most drills post the alarm themselves.
+    Service(
+        name="ha-watch",
+        argv=[
+            str(settings.MISTRAL_BIN / "ha-watch"),
+            f"--file={WATCH_FILE}",
+        ],
+        healthy=lambda: process.running("ha-watch"),
+        env=ENV,
+        before_start=write_watch_file,
+        grace=5,
+        auto=False,
+    ),
 ]
