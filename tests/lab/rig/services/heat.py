@@ -32,6 +32,10 @@ def configure() -> None:
                 "stack_user_domain_name": DOMAIN,
                 "environment_dir": SHIPPED / "environment.d",
                 "template_dir": SHIPPED / "templates",
+                # cloud-init alone: the shipped default wants Heat's
+                # CloudFormation API
+                "default_user_data_format": "RAW",
+                "default_software_config_transport": "POLL_SERVER_HEAT",
                 "error_wait_time": 5,
                 "rpc_response_timeout": 60,
             },
