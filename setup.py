@@ -115,6 +115,7 @@ setup(
             "pyghmi",
             "bcrypt",
             "tooz>=4",
+            "pymemcache",
             "prometheus_client",
         ],
     },

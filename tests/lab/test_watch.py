@@ -112,9 +112,13 @@ def ended(ctl: ModuleType, host: str) -> list[dict[str, Any]]:
 def handled_once(
     lab: ModuleType, ctl: ModuleType, id: str, was_on: str, mark: set[str]
 ) -> None:
-    """One execution, one evacuation, one running copy elsewhere."""
+    """One execution that acted, one evacuation, one copy elsewhere.
+
+    Nova tells of our own force-down too; what that starts is dismissed.
+    """
     new = [e for e in ended(ctl, was_on) if e["id"] not in mark]
-    assert [e["state"] for e in new] == ["SUCCESS"], new
+    states = [ctl.wait(e["id"]).get("state") for e in new]
+    assert [s for s in states if s != "dismissed"] == ["closed"], states
     now = lab.wait_server(id, 60, status="ACTIVE")
     assert now["host"] != was_on
     assert lab.copies_running(id) == [now["host"]]
