@@ -148,7 +148,10 @@ def _of_its_words(
     planned: Planned, rings: Mapping[str, Sequence[str]]
 ) -> list[Risk]:
     """What its tags, or those of the policy, say that cannot be taken."""
-    found = [(w, "correct or remove it") for w in planned.choice.warnings]
+    found = [
+        (w.rstrip("."), "correct or remove it")
+        for w in planned.choice.warnings
+    ]
     if planned.guest.name in rings:
         ring = ", ".join(rings[planned.guest.name])
         found.append(

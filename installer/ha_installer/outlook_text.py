@@ -120,4 +120,5 @@ def _told(g: Foreseen) -> str:
 
 def _sum(outlook: Outlook) -> str:
     parts = [f"{n} {word}" for word, n in counts(outlook).items() if n]
-    return f"{len(outlook.guests)} servers: {', '.join(parts)}."
+    n = len(outlook.guests)
+    return f"{n} server{'' if n == 1 else 's'}: {', '.join(parts)}."
