@@ -19,7 +19,7 @@ from ha_actions.run import Run
 DEADLINE_S = 240
 
 LAST_RUN = "ha.reconciled"
-"""The ledger's entry that says when it last ran: ``{at}``."""
+"""The ledger's entry that says when it last began: ``{at}``."""
 MEMORY = "ha.around"
 LOCK = "ha.reconciling"
 INSTALLED = "ha.installed"
@@ -49,6 +49,8 @@ class LookAround(HaAction):
 
 def _round(run: Run, busy: bool) -> dict[str, Any]:
     ledger, now = run.outside.ledger, run.clock.now()
+    # first: that Nova is away is not that nobody starts us
+    ledger.write(LAST_RUN, {"at": now})
     memory = _memory(run)
     found = look(_sight(run), memory)
     for subject, text in found.tell:
@@ -65,7 +67,6 @@ def _round(run: Run, busy: bool) -> dict[str, Any]:
     after = Memory(found.memory.quiet, found.memory.told, idle)
     if after != memory:
         ledger.write(MEMORY, to_json(after))
-    ledger.write(LAST_RUN, {"at": now})
     return {
         "hosts": list(found.start),
         "told": len(found.tell),
