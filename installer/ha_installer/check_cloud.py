@@ -49,7 +49,7 @@ def lines(site: Site, scope: Scope) -> Iterator[Line]:
     here = Installation(site)
     yield from _installed(here, scope)
     policy, found = _policy(here)
-    hosts = _hosts(site)
+    hosts, unseen = _hosts(site)
     try:
         met = executors.meet(
             site.mistral.rest,
@@ -69,7 +69,16 @@ def lines(site: Site, scope: Scope) -> Iterator[Line]:
         yield from health.of_policy(
             policy, here.record.armed(), len(hosts or [])
         )
-    yield from _nova(site, met, hosts, policy)
+    if hosts is None:
+        yield unknown(
+            "hosts",
+            f"{unseen} So fences and other recovery services were not "
+            "looked at.",
+            "Use the executors' own user, or another that may list Nova's "
+            "compute services.",
+        )
+    else:
+        yield from _nova(site, met, hosts, policy)
     yield _reconcile(here)
     yield from _aodh(here, met, scope)
 
@@ -111,28 +120,20 @@ def _policy(here: Installation) -> tuple[Policy | None, Line | None]:
         return None, wrong("policy", error.message, cure)
 
 
-def _hosts(site: Site) -> list[Host] | None:
-    """Nova's hosts, if the caller may see them."""
+def _hosts(site: Site) -> tuple[list[Host] | None, str]:
+    """Nova's hosts, or why the caller cannot see them."""
     try:
-        return site.cloud().hosts()
-    except HaError:
-        return None
+        return site.cloud().hosts(), ""
+    except HaError as error:
+        return None, error.message
 
 
 def _nova(
     site: Site,
     met: executors.Met,
-    hosts: list[Host] | None,
+    hosts: list[Host],
     policy: Policy | None,
 ) -> Iterator[Line]:
-    if hosts is None:
-        yield unknown(
-            "hosts",
-            "Your user may not list Nova's compute services, so fences and "
-            "other recovery services were not looked at.",
-            "Use the executors' own user, or another that may.",
-        )
-        return
     names = [h.name for h in hosts]
     bare = {h for some in met.unfenced.values() for h in some}
     if policy is not None:
