@@ -322,3 +322,11 @@ def test_a_session_that_cannot_begin_has_cut_nothing(
     with pytest.raises(Transient) as error:
         fence(auth="session").cut(claim())
     assert not isinstance(error.value, NoAnswer)
+
+
+def test_a_remark_costs_no_second_look(requests_mock: Any) -> None:
+    requests_mock.get(SYSTEM, json=body(PowerRestorePolicy="AlwaysOn"))
+    bmc = fence()
+    bmc.identify()
+    assert "AlwaysOn" in bmc.remark()
+    assert requests_mock.call_count == 1

@@ -99,6 +99,7 @@ class RedfishFence:
             raise BadInput("malformed", f"{where}: {error}.") from error
         self._host = host
         self._clock = clock
+        self._restore_policy: str | None = None
         self.name = f"redfish {urlsplit(self._set.address).hostname}"
 
     def __repr__(self) -> str:
@@ -112,6 +113,7 @@ class RedfishFence:
         :raises Refused: ``forbidden``: it refuses the credentials.
         """
         found = self._look()
+        self._restore_policy = _restore_policy(found)
         shown = [found.name, found.uuid, found.serial_number]
         shown = [str(word) for word in shown if word]
         wanted = self._set.identity
@@ -154,8 +156,9 @@ class RedfishFence:
         Source: DMTF DSP2046, ComputerSystem.PowerRestorePolicy.
         :raises HaError: the BMC did not answer.
         """
-        found = self._look()
-        policy = (found.json or {}).get("PowerRestorePolicy")
+        policy = self._restore_policy
+        if policy is None:  # else as it was when it was identified
+            policy = _restore_policy(self._look())
         if policy != "AlwaysOn":
             return ""
         return (
@@ -332,6 +335,10 @@ _NOT_REDFISH = (
     AttributeError,
 )
 """What sushy raises on documents of another shape than it expects."""
+
+
+def _restore_policy(system: Any) -> str:
+    return str((system.json or {}).get("PowerRestorePolicy") or "")
 
 
 def _kind_of(status: int) -> type[HaError]:
