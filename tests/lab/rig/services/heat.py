@@ -15,6 +15,12 @@ SHIPPED = settings.VENV / "etc" / "heat"
 DOMAIN, DOMAIN_ADMIN = "heat", "heat_domain_admin"
 
 
+def _trustee() -> dict[str, object]:
+    """Heat's user without a project: a trust is his scope."""
+    user = ini.user("heat")
+    return {k: v for k, v in user.items() if not k.startswith("project_")}
+
+
 def configure() -> None:
     """heat.conf."""
     ini.write(
@@ -41,7 +47,7 @@ def configure() -> None:
             },
             "database": {"connection": settings.db_url("heat")},
             "keystone_authtoken": ini.authtoken("heat"),
-            "trustee": ini.user("heat"),
+            "trustee": _trustee(),
             "clients_keystone": {"auth_uri": settings.KEYSTONE_URL},
             "paste_deploy": {"api_paste_config": SHIPPED / "api-paste.ini"},
             **ini.messaging(),
@@ -102,7 +108,12 @@ def reset() -> None:
 
 def _stacks_gone(cloud: Cloud, asked: set[str]) -> bool:
     base = f"/v1/{cloud.project_id()}/stacks"
-    stacks = cloud("heat", "GET", base)["stacks"]
+    # an admin is shown everybody's
+    stacks = [
+        row
+        for row in cloud("heat", "GET", base)["stacks"]
+        if row["project"] == cloud.project_id()
+    ]
     for stack in stacks:
         if stack["id"] not in asked:
             path = f"{base}/{stack['stack_name']}/{stack['id']}"
