@@ -51,7 +51,7 @@ class Tenant:
             "/executions",
             params={
                 "workflow_name": WORKFLOW,
-                "fields": "id,state,output,project_id,params",
+                "fields": "id,state,input,project_id",
             },
         ).json()["executions"]
         return found
@@ -102,7 +102,7 @@ def test_the_tenants_workflow_runs_once_in_his_project(
     time.sleep(2)  # doubles would have come by now
     [run] = tenant.runs()
     assert run["project_id"] == tenant.project
-    assert json.loads(run["output"])["server"] == server
+    assert json.loads(run["input"]) == {"server": server, "incident": incident}
 
 
 def test_a_tenants_alarm_cannot_start_the_operators_workflow(
