@@ -69,7 +69,7 @@ class OpenStackCloud:
         return self._servers.hosts()
 
     def aggregates(self) -> list[Aggregate]:
-        """Every host aggregate; at most a minute old."""
+        """Every host aggregate; at most five minutes old."""
         return self._servers.aggregates()
 
     def mark_down(self, host: Host, reason: str, claim: Claim) -> None:

@@ -23,8 +23,9 @@ T = TypeVar("T")
 CHUNK = 50
 """Ids in one query string: 50 UUIDs stay below 4 KiB of URL."""
 
-FRESH_S = 60.0
-"""Age at which aggregates are listed again."""
+FRESH_S = 300.0
+"""Age at which aggregates are listed again: they count as they were at an
+incident's start, and most incidents are shorter."""
 
 SKEW_S = 30.0
 """How far Nova's clock may be behind ours. Too much means only that an
@@ -59,7 +60,7 @@ class Servers:
         return made
 
     def aggregates(self) -> list[Aggregate]:
-        """Every host aggregate; at most a minute old."""
+        """Every host aggregate; at most five minutes old."""
         return self._keep("aggregates", self._list_aggregates)
 
     def _list_aggregates(self) -> list[Aggregate]:
@@ -257,11 +258,11 @@ class Servers:
     ) -> list[str]:
         """Where to look next, if that is fewer calls than asking one by one.
 
-        Where they were seen; or else where evacuation records lead, which
-        another process may have begun; or else, for those without a record,
-        the hosts whose evacuations were asked for.
+        Where they were seen; or else the hosts whose evacuations were asked
+        for; or else where evacuation records lead, which another process may
+        have begun.
         """
-        hosts = self._places(wanted) - looked
+        hosts = (self._places(wanted) or self._sources) - looked
         if not hosts:
             found = self._nova_list(
                 "/os-migrations",
@@ -272,7 +273,7 @@ class Servers:
                 if body["instance_uuid"] in wanted:
                     one = values.migration(body)
                     self._note_place(one.guest, one.source, one.dest)
-            hosts = (self._places(wanted) or self._sources) - looked
+            hosts = self._places(wanted) - looked
         return sorted(hosts) if len(hosts) < len(wanted) else []
 
     def _places(self, wanted: Sequence[str]) -> set[str]:
@@ -369,7 +370,7 @@ class Servers:
         return self._images
 
     def _keep(self, key: str, ask: Callable[[], T]) -> T:
-        """An answer that may be a minute old."""
+        """An answer that may be some minutes old."""
         at, kept = self._kept.get(key, (0.0, None))
         now = self._clock.now()
         if key not in self._kept or not 0 <= now - at < FRESH_S:

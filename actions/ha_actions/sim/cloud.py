@@ -38,7 +38,7 @@ LOCK_WAIT_S = 120.0
 """The adapter's own deadline for a 409 "immutable"."""
 
 AGENT_DOWN_S = 75.0  # Source: neutron.conf agent_down_time, the default
-AGGREGATES_S = 60.0  # how long the adapter keeps them
+AGGREGATES_S = 300.0  # how long the adapter keeps them
 GUESTS_ON_CALLS = 3  # servers/detail, ports, os-server-groups
 GUESTS_EXTRA_CALLS = 1  # ports of all of them in one call
 GUESTS_MOST_CALLS = 2  # more than two ids are read as lists
