@@ -28,6 +28,9 @@ LOOKS = 3
 NO_ANSWER_S = 60.0
 """A POST without an answer may still be at work in Nova for this long."""
 
+AHEAD = "a"
+"""With it the ids of batches begin that ha.plan_ahead made."""
+
 
 class Job:
     """One batch in work: who is still to do, and leave to act on them."""
@@ -50,6 +53,9 @@ class Job:
         """Until then a service that answered 429 or 503 wants its peace."""
         self._before = run.outcomes(incident, batch)
         self.outcomes = _good(self._before)
+        if batch.startswith(AHEAD) and self._is_whole(self._before):
+            # the same attempt has come to its end with it beside the fence
+            self.outcomes = dict(self._before)
 
     @property
     def todo(self) -> list[Planned]:
@@ -79,6 +85,15 @@ class Job:
             self._adopt()
         return self._claim
 
+    def keep(self) -> None:
+        """Keep the claim while only looking: whatever people have said.
+
+        :raises Refused: ``superseded``.
+        """
+        claim, now = self._claim, self.run.clock.now()
+        if claim is not None and claim.until - now < LEASE_S / 2:
+            self._claim = self.run.record.renew(claim)
+
     def permit(self) -> Claim:
         """Leave to act now: claimed, armed, and the proof held up again."""
         claim = self.hold()
@@ -87,13 +102,16 @@ class Job:
         )
         return claim
 
+    def _is_whole(self, outcomes: dict[str, Outcome]) -> bool:
+        return len(outcomes) == len(self.batch.guests)
+
     def _adopt(self) -> None:
         """What another run has settled while we waited for its claim.
 
         All of it if it came to its end then: that was this step.
         """
         now = self.run.outcomes(self.incident.id, self.batch.id)
-        whole = len(now) == len(self.batch.guests) and now != self._before
+        whole = self._is_whole(now) and now != self._before
         self.outcomes = now if whole else {**_good(now), **self.outcomes}
 
     def copies(self) -> dict[str, Guest]:

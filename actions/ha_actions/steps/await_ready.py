@@ -45,6 +45,7 @@ class AwaitReady(BatchStep):
             for planned in job.todo:
                 _ask(job, planned, here, copies, members, late)
             if job.todo:
+                job.keep()  # it may take longer than a claim lasts
                 job.run.clock.sleep(job.policy.recovery.poll_s)
 
 

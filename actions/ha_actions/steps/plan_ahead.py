@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction, requirements
+from ha_actions.batch_step import AHEAD
 from ha_actions.errors import Transient
 from ha_actions.membership import urgency
 from ha_actions.model import Guest, Incident, Member, Plan, Protection
@@ -95,7 +96,7 @@ def _plan(
         proven=False,
         done=done_steps(run, incident),
         number=number,
-        prefix="a",
+        prefix=AHEAD,
         order=Order(
             begun=begun(run, incident),
             one_by_one=lost,
