@@ -23,7 +23,8 @@ class AssessReturn(HaAction):
 
     Nothing is changed but the ledger.
 
-    :returns: ``{next: readmit | stop, state, code, summary}``.
+    :returns: ``{next: readmit | stop, incident, state, code, summary}``;
+        the incident is the one whose end was looked at.
     """
 
     host: str
@@ -44,6 +45,7 @@ class AssessReturn(HaAction):
             return _stop(no.code, no.reason)
         return {
             "next": "readmit",
+            "incident": known.incident,
             "state": "ready",
             "code": "",
             "summary": f"{self.host} may come back",
@@ -89,6 +91,7 @@ def seen_by_a_person(known: Known) -> Known:
 def _stop(code: str, reason: str) -> dict[str, Any]:
     return {
         "next": "stop",
+        "incident": "",
         "state": "refused",
         "code": code,
         "summary": f"{code}: {reason}",

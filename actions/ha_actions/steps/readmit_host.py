@@ -48,6 +48,9 @@ AGAIN_S = 5.0
 class ReadmitHost(HaAction):
     """Lift, check who had left, and enable if a person asked.
 
+    Only if the incident that put it out is still the one that
+    ha.assess_return has looked at: it may have died again meanwhile.
+
     A host that was disabled before its incident is disabled again with the
     operator's own reason, unless ``enable``.
 
@@ -55,6 +58,7 @@ class ReadmitHost(HaAction):
     """
 
     host: str
+    incident: str
     asked: bool = True
     enable: bool = False
     because: str = ""
@@ -67,11 +71,20 @@ class ReadmitHost(HaAction):
         if incident is None:  # a twin was faster
             return self._answer("returned", "it has returned already")
         try:
+            self._same(incident)
             text = self._readmit(run, incident)
         except Refused as no:
             run.journal.note("return", self.host, f"not let in: {no.message}")
             return self._answer("refused", no.message, no.code)
         return self._answer("returned" if self.asked else "lifted", text)
+
+    def _same(self, incident: Incident) -> None:
+        if incident.id != self.incident:
+            raise Refused(
+                "out_again",
+                f"Incident {incident.id} has put {self.host} out since it "
+                "was looked at; ask again.",
+            )
 
     def _readmit(self, run: Run, incident: Incident) -> str:
         """What was done; its claim is over then."""
