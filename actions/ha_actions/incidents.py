@@ -272,6 +272,17 @@ class Record:
         void = self.ledger.read(f"ha.incident.{id}.void.{n}")
         return None if void else newest
 
+    def died_since(self, host: str, since: float) -> bool:
+        """Whether a proof of the host's death is younger than that.
+
+        Its incident may be over before we look: the closed one counts too.
+        """
+        opened = self.opened(host)
+        ids = [opened.incident.id] if opened else []
+        ids.append(self.last_closed(host)[0])
+        proofs = [self.proof(id) for id in ids if id]
+        return any(p is not None and p.at > since for p in proofs)
+
     def add_proof(self, id: str, proof: Proof) -> None:
         """A new proof; an older one stays for the report."""
         self.keep(id, f"proof.{len(self.parts(id, 'proof.')) + 1}", proof)

@@ -197,10 +197,22 @@ def _seen_off(run: Run, incident: Incident) -> bool:
 
 
 def _records(run: Run, cloud: Cloud, name: str) -> list[Migration]:
-    """Its evacuations, but for those to a host that is itself put out."""
+    """Its evacuations, but for those to a host that has died since.
+
+    Proven dead, and still out: one that is only forced down may live, and
+    one that is back carries out what has waited for it.
+    """
     out = {h.name for h in run.patiently(cloud.hosts) if h.forced_down}
     found = run.patiently(lambda: cloud.evacuations(name))
-    return [m for m in found if not (m.in_flight and m.dest in out)]
+    return [
+        m
+        for m in found
+        if not (
+            m.in_flight
+            and m.dest in out
+            and run.record.died_since(m.dest, m.created_at)
+        )
+    ]
 
 
 def policy_now(run: Run) -> Policy:

@@ -335,19 +335,8 @@ class _Evacuation:
                 if r.in_flight and r.dest:
                     at = max(r.created_at, asked.get(r.dest, 0.0))
                     asked[r.dest] = at
-        return {dest for dest, at in asked.items() if self._died(dest, at)}
-
-    def _died(self, dest: str, since: float) -> bool:
-        """Whether a proof of its death is younger than our last POST to it.
-
-        Its incident may be over before we look: the closed one counts too.
-        """
-        record = self.job.run.record
-        opened = record.opened(dest)
-        ids = [opened.incident.id] if opened else []
-        ids.append(record.last_closed(dest)[0])
-        proofs = [record.proof(id) for id in ids if id]
-        return any(p is not None and p.at > since for p in proofs)
+        died = self.job.run.record.died_since
+        return {dest for dest, at in asked.items() if died(dest, at)}
 
     def _one_per_group(
         self, acts: list[tuple[Planned, Next]], flying: set[str]
