@@ -8,7 +8,7 @@ from typing import Any
 from ha_actions.action import HaAction
 from ha_actions.model import Host, Incident, Refusal
 from ha_actions.returning import moved
-from ha_actions.returns import WAITING, out_by, policy_now
+from ha_actions.returns import LIFTED, WAITING, Lifted, out_by, policy_now
 from ha_actions.run import Run
 
 DEADLINE_S = 280
@@ -38,6 +38,8 @@ class FindReturned(HaAction):
         return {"hosts": found}
 
     def _heard(self, run: Run, host: Host, incident: Incident) -> bool:
+        if run.record.part(incident.id, LIFTED, Lifted) is not None:
+            return False  # somebody else has forced it down since
         waiting = run.record.part(incident.id, WAITING, Refusal)
         if waiting is not None and waiting.code in A_PERSON:
             return False
