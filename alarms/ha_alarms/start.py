@@ -43,14 +43,17 @@ class Start:
     def request(self) -> dict[str, Any]:
         """The body of ``POST /v2/executions``.
 
-        Source: Mistral 23; ``input`` and ``params`` travel as JSON text.
+        Source: Mistral 23; ``input`` and ``params`` travel as JSON text, and
+        what looks like an expression in ``env`` is evaluated unless told not
+        to: an event holds names that tenants have written.
         """
+        params = {"env": dict(self.env), "evaluate_env": False}
         return {
             "id": self.execution_id,
             "workflow_id": self.workflow,
             "workflow_namespace": self.namespace,
             "input": json.dumps(dict(self.input)),
-            "params": json.dumps({"env": dict(self.env)} if self.env else {}),
+            "params": json.dumps(params if self.env else {}),
             "description": self.description,
         }
 

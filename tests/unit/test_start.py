@@ -185,6 +185,21 @@ def test_inputs_come_from_traits_and_the_action() -> None:
     assert json.loads(request["params"])["env"] == found.env
 
 
+def test_a_name_that_looks_like_an_expression_stays_text() -> None:
+    body = alarm(
+        "compute.instance.host_down",
+        instance_id="vm",
+        incident="k",
+        display_name="<% executions() %>",
+    )
+    found = start(body, Target("my_repair"), TENANT)
+    assert isinstance(found, Start)
+    params = json.loads(found.request()["params"])
+    name = params["env"]["event"]["traits"]["display_name"]
+    assert name == "<% executions() %>"
+    assert params["evaluate_env"] is False, "Mistral evaluates it otherwise"
+
+
 # -- nothing to start ---------------------------------------------------------
 BROKEN: list[tuple[Any, str]] = [
     (None, "not a mapping"),
