@@ -56,6 +56,16 @@ def test_an_opening_that_died_half_way_is_finished(
     assert run.record.policy_text(HALF.policy) == TEXT
 
 
+def test_a_dry_run_never_goes_on_with_one_that_acts() -> None:
+    run = started(Nova())
+    before = run.record.take(Opened(HALF, "e1"))  # its execution is gone
+    run.record.keep(HALF.id, "opening", HALF)
+    answer = OpenIncident(host="c1", dry_run=True).perform(run)
+    assert (answer["next"], answer["state"]) == ("stop", "dismissed")
+    assert HALF.id in answer["summary"]
+    assert run.record.opened("c1") == before
+
+
 def test_a_start_that_nobody_answers_is_told() -> None:
     run = started(Nova(answers=False))
     with pytest.raises(Transient):

@@ -153,6 +153,16 @@ class OpenIncident(HaAction):
                     host=news.host,
                 ),
             )
+        if self.dry_run and not entry.incident.dry_run:
+            return _dismiss(
+                run,
+                Dismissal(
+                    code="running",
+                    reason=f"incident {entry.incident.id} is open and acts; "
+                    "a dry run does not go on with it",
+                    host=news.host,
+                ),
+            )
         return self._go_on(run, entry.incident)
 
     def _go_on(self, run: Run, incident: Incident) -> dict[str, Any]:
