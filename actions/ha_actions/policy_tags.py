@@ -64,6 +64,9 @@ class Tag:
         return f"is not {self.form}"
 
 
+FORBIDDEN = "no"
+"""Of ``ha:duplicates``: two must never run at once."""
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _NAME_FORM = "a name of at most 64 letters, digits, '.', '_' or '-'"
 
@@ -87,7 +90,7 @@ TAGS: dict[str, Tag] = {
         # `keep`, `yes` and `never` are the defaults: the words with which a
         # nearer object takes back what a farther one said.
         Tag(TAG_LOCAL_DISK, "discard_local_disk", ("keep", "discard")),
-        Tag(TAG_DUPLICATES, "duplicates", ("no", "yes")),
+        Tag(TAG_DUPLICATES, "duplicates", (FORBIDDEN, "yes")),
         Tag(TAG_RESTART, "restart_on_crash", ("never", "on-crash")),
         Tag(TAG_FALLBACK, "fallback", ("none", "cattle")),
     )
@@ -143,7 +146,14 @@ def listen(tag: Tag, level: Level, ceiling: Sequence[str]) -> Said:
             wrong = tag.wrong(word)
             if not wrong and level.tenant and tag.key == TAG_PROTECTION:
                 wrong = _above(word, ceiling)
-            if wrong:
+            if wrong and tag.key == TAG_DUPLICATES:
+                # whoever writes this has something to say against two
+                good.append((FORBIDDEN, who))
+                warnings.append(
+                    f"{who}: {_shown(word)} {wrong}; {FORBIDDEN!r} is taken, "
+                    "the safer."
+                )
+            elif wrong:
                 warnings.append(f"{who}: {_shown(word)} {wrong}; ignored.")
             else:
                 good.append((word, who))

@@ -127,6 +127,16 @@ def test_on_one_object_the_least_destructive_wins(
     assert bool(choice.warnings) is several
 
 
+@pytest.mark.parametrize("word", ["false", "never", "", "No!"])
+def test_an_unreadable_word_on_duplicates_forbids_them(word: str) -> None:
+    choice = chosen(
+        metadata={"ha:duplicates": word},
+        flavor_specs={"ha:duplicates": "yes"},
+    )
+    assert choice.duplicates is False
+    assert any("the safer" in said for said in choice.warnings)
+
+
 def test_aggregates_of_a_host_are_one_object() -> None:
     other = Aggregate(
         name="a", hosts=("c1",), metadata={"ha:protection": "ignore"}
