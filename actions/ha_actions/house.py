@@ -9,6 +9,7 @@ from ha_actions.errors import HaError
 from ha_actions.incidents import Record
 from ha_actions.model import Incident, Report
 from ha_actions.ports import Executions, Ledger, Reports
+from ha_actions.returns import ENDED
 
 KEEP_S = 30 * 86400.0
 """How long incidents, claims and slots stay in the ledger."""
@@ -20,7 +21,8 @@ ENDS = ("opening", "report")
 
 
 def prune(record: Record, store: Reports | None) -> list[str]:
-    """Ids of the incidents that went; open and held ones never do.
+    """Ids of the incidents that went; open and held ones never do, nor the
+    one by which a host is out: its fences are renewed, and lifted, by it.
 
     With a store, each is kept there whole before anything is deleted;
     without one its opening and report stay in the ledger.
@@ -33,13 +35,41 @@ def prune(record: Record, store: Reports | None) -> list[str]:
     for id in record.ids():
         if id in open_ids or len(gone) >= AT_ONCE:
             continue
-        if now - _ended(record, id) < KEEP_S:
+        if now - _ended(record, id) < KEEP_S or _still_out(record, id):
             continue
         if _prune_one(ledger, id, store):
             gone.append(id)
-    _slots(ledger, now)
+    _slots(record, now)
     _policies(record)
     return gone
+
+
+def _still_out(record: Record, id: str) -> bool:
+    """Whether it is the last that put its host out, and that has not ended.
+
+    A host that somebody enabled by hand counts as out: one incident stays.
+    """
+    if not record.parts(id, "marked") or record.parts(id, ENDED):
+        return False
+    mine = record.part(id, "opening", Incident)
+    if mine is None:
+        return False
+    ending = ".marked"
+    names = record.ledger.names(f"ha.incident.{mine.host}-")
+    others = (
+        record.part(
+            name.removeprefix("ha.incident.").removesuffix(ending),
+            "opening",
+            Incident,
+        )
+        for name in names
+        if name.endswith(ending)
+    )
+    return not any(
+        one.opened_at > mine.opened_at
+        for one in others
+        if one is not None and one.host == mine.host
+    )
 
 
 def _ended(record: Record, id: str) -> float:
@@ -74,14 +104,16 @@ def _whole(
     return {name.removeprefix(head): ledger.read(name) for name in names}
 
 
-def _slots(ledger: Ledger, now: float) -> None:
+def _slots(record: Record, now: float) -> None:
+    ledger = record.ledger
     for name in ledger.names("ha.slot."):
         entry = ledger.read(name) or {}
         if now - float(entry.get("at", now)) >= KEEP_S:
             ledger.delete(name)
     for name in ledger.names("ha.last."):
         entry = ledger.read(name) or {}
-        if now - float(entry.get("closed_at", now)) >= KEEP_S:
+        old = now - float(entry.get("closed_at", now)) >= KEEP_S
+        if old and not _still_out(record, str(entry.get("incident", ""))):
             ledger.delete(name)
 
 

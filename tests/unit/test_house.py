@@ -15,10 +15,11 @@ from ha_actions.incidents import Opened, Record
 from ha_actions.model import Host, Incident, Migration, Report, State
 from ha_actions.policy import digest
 from ha_actions.record_store import ReportFolder
+from ha_actions.returns import ENDED
 from ha_actions.run import Run
 from ha_actions.sim.ledger import MemoryLedger
 from ha_actions.steps.look_around import LAST_RUN, LOCK, MEMORY, LookAround
-from unit.fakes import NOW, Clock, Journal, small_outside
+from unit.fakes import NOW, Clock, Journal, host, small_outside
 
 DAY = 86400.0
 POLICY = "version: 1\n"
@@ -102,6 +103,22 @@ def test_an_open_or_held_incident_never_goes(record: Record) -> None:
     before = record.ledger.names("ha.")
     assert house.prune(record, Store()) == []
     assert record.ledger.names("ha.") == before
+
+
+def test_what_a_host_is_out_by_never_goes(record: Record) -> None:
+    """Its storage fence is renewed, and lifted, by this record."""
+    for id, days in (("c1-first", 50), ("c1-last", 40)):
+        one = remember(record, id, days)
+        record.keep(id, "marked", replace(host(), forced_down=True))
+        record.shut(one, handled=True)
+    last = record.ledger.read("ha.last.c1") or {}
+    record.ledger.write("ha.last.c1", last | {"closed_at": NOW - 40 * DAY})
+    assert house.prune(record, Store()) == ["c1-first"]
+    assert record.last_closed("c1")[0] == "c1-last"
+    assert record.parts("c1-last", "marked") == ["marked"]
+    record.keep("c1-last", ENDED, {"at": NOW})
+    assert house.prune(record, Store()) == ["c1-last"]
+    assert not record.ledger.names("ha.last.")
 
 
 def test_without_a_store_opening_and_report_stay(record: Record) -> None:
