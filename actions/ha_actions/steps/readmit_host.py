@@ -58,7 +58,7 @@ class ReadmitHost(HaAction):
     """
 
     host: str
-    incident: str
+    incident: str = ""
     asked: bool = True
     enable: bool = False
     because: str = ""
