@@ -22,6 +22,7 @@ EXECUTOR_FILE = settings.PACK / "executor.yaml"
 FENCES = settings.PACK / "fences.yaml"
 POLICY = settings.PACK / "policy.yaml"
 WATCH_FILE = settings.PACK / "watch.yaml"
+HA_PACK_S = 180
 ENGINES = ("engine1", "engine2")
 EXECUTORS = ("executor1", "executor2")
 ENV = {
@@ -60,7 +61,9 @@ def configure() -> None:
                 "pickup_job_after": 10,
                 "captured_job_timeout": 15,
             },
-            "cron_trigger": {"enabled": True},
+            # in the API its first look may hold a lock while the API forks,
+            # and no request is answered any more: a service of its own
+            "cron_trigger": {"enabled": True, "run_in_api": False},
             "action_heartbeat": {
                 "check_interval": 5,
                 "max_missed_heartbeats": 3,
@@ -75,6 +78,7 @@ def configure() -> None:
         ini.write(ETC / f"{name}.conf", {"engine": {"host": name}})
     for name in EXECUTORS:
         ini.write(ETC / f"{name}.conf", {"executor": {"host": name}})
+    ini.write(ETC / "periodic.conf", {})
 
 
 def write_pack_files() -> None:
@@ -189,14 +193,20 @@ def policy() -> dict[str, Any]:
 
 def ha_pack(*words: str) -> subprocess.CompletedProcess[str]:
     """The operator's command, from the wheel, against the lab's cloud."""
-    return subprocess.run(
-        [str(settings.MISTRAL_BIN / "ha-pack"), *words],
-        env=process.environment("ha-pack", ENV | {"OS_CLOUD": "lab"}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=settings.STATE,
-    )
+    try:
+        return subprocess.run(
+            [str(settings.MISTRAL_BIN / "ha-pack"), *words],
+            env=process.environment("ha-pack", ENV | {"OS_CLOUD": "lab"}),
+            capture_output=True,
+            text=True,
+            timeout=HA_PACK_S,
+            cwd=settings.STATE,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabError(
+            f"`ha-pack {words[0]}` has not ended in {HA_PACK_S} s; "
+            "see `lab logs mistral-api`."
+        ) from error
 
 
 def install_pack() -> None:
@@ -288,6 +298,7 @@ FINISH = [Setup(name="pack installed", call=install_pack)]
 
 SERVICES = [
     _server("api", "api", healthy=http(PORT), port=PORT),
+    _server("periodic", "periodic", healthy=_alive("periodic")),
     *[_server(name, "engine", healthy=_alive(name)) for name in ENGINES],
     *[
         _server(
