@@ -94,7 +94,9 @@ class Nova:
     def evacuation_asked(self, guest: str, since: float) -> bool:
         return any(at + self.ahead >= since - 30 for at in self._seen())
 
-    def evacuate(self, guest: str, *, keep_off: bool, claim: Claim) -> None:
+    def evacuate(
+        self, guest: str, *, keep_off: bool, claim: Claim, host: str = ""
+    ) -> None:
         self.posts.append(self.clock.now())
         if self.silent and len(self.posts) > 1:
             raise NoAnswer("no_answer", "Nova did not answer.")
