@@ -31,6 +31,9 @@ TIMEOUT_S = 30
 DESCRIPTION = "mistral-ha-pack: do not edit by hand"
 """On every entry of ours; what lacks it is somebody else's."""
 
+OURS = "ha.v1."
+"""How the names of our workflows begin."""
+
 ENDED = ("SUCCESS", "ERROR", "CANCELLED")
 
 NAME_MAX = 200
@@ -121,16 +124,21 @@ class MistralLedger:
             "GET",
             "/executions",
             params={
-                "fields": "id",
+                "fields": "id,workflow_name",
                 "limit": "50",
-                "workflow_name": "has:ha.v",
+                "workflow_name": f"has:{OURS}",
                 "state": "in:SUCCESS,ERROR,CANCELLED",
                 "updated_at": f"lt:{stamp:%Y-%m-%d %H:%M:%S}",
             },
         )
         _check(answer, what)
         found = _body(answer, what).get("executions", [])
-        return [str(one["id"]) for one in found]
+        # Mistral finds the text anywhere in a name
+        return [
+            str(one["id"])
+            for one in found
+            if str(one.get("workflow_name", "")).startswith(OURS)
+        ]
 
     def forget_execution(self, execution: str) -> bool:
         """Delete one that has ended; False if it has not. Gone: True."""
