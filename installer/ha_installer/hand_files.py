@@ -17,6 +17,10 @@ from ha_installer.into_mistral import POLICY
 
 SCRIPT = "install.sh"
 
+SIGNS = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+"""An alarm's operators as the command line writes them.
+Source: aodhclient 3.12, utils.py, OP_LOOKUP."""
+
 
 def write(folder: str, things: list[Thing]) -> list[str]:
     """Write them; their names, the script that uses them last.
@@ -77,7 +81,8 @@ cd "$(dirname "$0")\""""
 def _alarm(body: dict[str, Any]) -> str:
     rule = body.get("event_rule", {})
     query = ";".join(
-        f"{q['field']}={q.get('type') or 'string'}::{q['value']}"
+        f"{q['field']}{SIGNS[q.get('op') or 'eq']}"
+        f"{q.get('type') or 'string'}::{q['value']}"
         for q in rule.get("query", [])
     )
     words = ["--name", str(body["name"]), "--type", str(body["type"])]

@@ -243,6 +243,7 @@ def test_files_for_ones_own_hands(
     found = told(capsys, "install", "--policy", policy, "--files", str(folder))
     script = (folder / "install.sh").read_text()
     assert all(word in script for word in WORDS)
+    assert "traits.state!=string::active" in script
     assert (folder / "ha.v1.yaml").read_text() == catalogue.main_book().text
     env = json.loads((folder / "ha.policy.json").read_text())
     assert "mode: act" in json.loads(env["variables"])["json"]
