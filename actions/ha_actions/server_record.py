@@ -61,17 +61,27 @@ class ServerRecord:
     ) -> ServerOpened | None:
         """The next attempt, if the last one's execution has ended.
 
-        None when it works still, or another start was faster.
+        None when it works still, or another start was faster. A number whose
+        taker died before it said so here is passed over.
         """
         if entry.execution == execution:
             return entry
         if self.record.execution_state(entry.execution) in LIVE:
             return None
-        n = entry.attempt + 1
+        n = entry.attempt
         mine = {"execution": execution, "at": self.clock.now()}
-        name = f"ha.failure.{entry.failure.id}.attempt.{n}"
-        if not self.ledger.create(name, mine):
-            return None
+        while True:
+            n += 1
+            name = f"ha.failure.{entry.failure.id}.attempt.{n}"
+            if self.ledger.create(name, mine):
+                break
+            other = str((self.ledger.read(name) or {}).get("execution"))
+            if other == execution:
+                break
+            if self.record.execution_state(other) in LIVE:
+                return None
+            if self.opened(entry.failure.server) != entry:
+                return None  # it went on meanwhile, and may be over
         again = ServerOpened(entry.failure, execution, n)
         self.ledger.write(f"ha.server.{entry.failure.server}", to_json(again))
         return again
