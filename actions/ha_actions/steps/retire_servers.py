@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +20,8 @@ from ha_actions.model import (
     Requires,
     Result,
 )
-from ha_actions.steps.make_plan import MEMBERS_UNKNOWN
+from ha_actions.plan import READY
+from ha_actions.steps.make_plan import MEMBERS_UNKNOWN, done_steps
 from ha_actions.steps.recreate_servers import DELETED
 
 REQUIRES = Requires.PROOF
@@ -56,6 +57,7 @@ class RetireServers(BatchStep):
                 "its pools are not known, so it is kept",
             )
         members = _members(job)
+        answered = done_steps(job.run, job.incident)
         ready: list[Planned] = []
         for planned in job.todo:
             copy = copies.get(planned.guest.id)
@@ -70,13 +72,11 @@ class RetireServers(BatchStep):
                 )
             elif planned.guest.id not in old and not planned.members:
                 job.settle(planned, Result.ALREADY, "it is gone")
-            elif planned.members and (
-                wrong := not_serving(planned, copy, members)
-            ):
+            elif wrong := _not_yet(planned, copy, members, answered):
                 job.settle(
                     planned,
                     Result.REFUSED,
-                    f"its copy does not serve yet ({wrong}), so it is kept",
+                    f"its copy {wrong}, so it is kept",
                     code="copy_not_serving",
                 )
             else:
@@ -90,6 +90,26 @@ class RetireServers(BatchStep):
                     for p in ready
                 ]
             )
+
+
+def _not_yet(
+    planned: Planned,
+    copy: Guest,
+    members: Sequence[Member],
+    answered: Collection[tuple[str, str]],
+) -> str:
+    """Why the old server cannot go yet; empty: its copy serves.
+
+    :param answered: (guest id, step) that ended well, whenever.
+    """
+    if planned.members:
+        wrong = not_serving(planned, copy, members)
+        if wrong:
+            return f"does not serve yet ({wrong})"
+    probe = planned.choice.probe
+    if probe and (planned.guest.id, READY) not in answered:
+        return f"does not answer {probe} yet"
+    return ""
 
 
 def _members(job: Job) -> list[Member]:
