@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from ha_actions.batch_step import BatchStep, Job
 from ha_actions.errors import Transient
+from ha_actions.evacuation import copy_state
 from ha_actions.membership import missing_from, not_serving
 from ha_actions.model import Guest, Member, Planned, Requires, Result
 from ha_actions.probe import probe
+from ha_actions.recovery_check import wanted_state
 from ha_actions.steps.recreate_servers import DELETED
 from ha_actions.steps.update_members import is_cattle
 
@@ -67,6 +69,12 @@ def _settle_if_not_back(
         job.settle(planned, Result.FAILED, "it is not back", code="not_back")
 
 
+def _off(planned: Planned) -> bool:
+    """Whether it ends as it was, and that is not running."""
+    ends = copy_state if is_cattle(planned) else wanted_state
+    return ends(planned.guest) != "active"
+
+
 def _members(job: Job, for_s: float) -> list[Member]:
     """Every member now; where nobody answers in time, who has one fails."""
     in_pools = [p for p in job.todo if p.members]
@@ -94,6 +102,10 @@ def _ask(
         # what was not entered by now is not entered while we wait
         if late or missing_from(planned, copy, members):
             job.settle(planned, Result.FAILED, wrong, code="member_not_online")
+        return
+    if planned.choice.probe and _off(planned):
+        text = "it is off, as before, and was not probed"
+        job.settle(planned, Result.ALREADY, text, code="unprobed")
         return
     answer = probe(
         copy or here.get(planned.guest.id, planned.guest),
