@@ -67,6 +67,8 @@ class FenceHost(HaAction):
             return {"next": "assess", "proven": False}
         try:
             answer = self._proof(run, incident, policy)
+            if isinstance(answer, Proof):
+                _tell_nova(run, incident)
         except Refused as refused:
             if refused.code in ("superseded", "no_verdict"):
                 raise  # another attempt writes what comes of it
@@ -75,7 +77,6 @@ class FenceHost(HaAction):
             run.refuse(incident, answer)
             stop = answer.code not in ("not_proven", "no_fence")
             return {"next": "close" if stop else "plan", "proven": False}
-        _tell_nova(run, incident)
         return {"next": "plan", "proven": True}
 
     def _proof(
