@@ -30,6 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "lab_full: needs the full lab, `lab up --full`; run only with "
         "-m lab_full",
     )
+    config.addinivalue_line(
+        "markers",
+        "lab_core: the drills that are run at each change, of lab_full",
+    )
 
 
 def pytest_collection_modifyitems(

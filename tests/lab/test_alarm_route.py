@@ -107,6 +107,7 @@ def test_force_down_by_another_reaches_the_operators_alarm(
     assert traits["host"] == "host4"
 
 
+@pytest.mark.lab_core
 def test_from_the_event_to_the_recovered_server(
     full: ModuleType, bus: ModuleType
 ) -> None:

@@ -64,6 +64,7 @@ def assert_untouched(
     assert not any(what.startswith("order") for what in orders)
 
 
+@pytest.mark.lab_core
 def test_power_loss_by_alarm(full: ModuleType, ctl: ModuleType) -> None:
     lab = full
     ids = {
@@ -122,6 +123,7 @@ def test_power_loss_by_alarm(full: ModuleType, ctl: ModuleType) -> None:
     assert all(row["as_chosen"] for row in rows.values()), rows
 
 
+@pytest.mark.lab_core
 def test_a_dead_agent_on_a_live_host_is_left_alone(
     full: ModuleType, ctl: ModuleType
 ) -> None:
@@ -140,6 +142,7 @@ def test_a_dead_agent_on_a_live_host_is_left_alone(
     assert lab.copies_running(id) == ["host2"]
 
 
+@pytest.mark.lab_core
 def test_an_isolated_host_is_fenced_first(
     full: ModuleType, ctl: ModuleType
 ) -> None:
@@ -201,6 +204,7 @@ def test_a_dead_bmc_holds_and_resume_goes_on(
     assert_moved(lab, ctl, id, "host4", "ACTIVE")
 
 
+@pytest.mark.lab_core
 def test_five_alarms_at_once_are_one_incident(
     full: ModuleType, ctl: ModuleType
 ) -> None:

@@ -72,6 +72,7 @@ class Pool:
         }
 
 
+@pytest.mark.lab_core
 def test_members_follow_their_servers(full: ModuleType) -> None:
     import control as ctl
 

@@ -39,6 +39,7 @@ def statuses(ctl: ModuleType, ids: list[str]) -> set[str]:
     return {m["status"] for id in ids for m in ctl.evacuations(id)}
 
 
+@pytest.mark.lab_core
 def test_a_host_returns(full: ModuleType, ctl: ModuleType) -> None:
     lab = full
     ids, output = lose(lab, ctl)

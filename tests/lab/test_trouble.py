@@ -137,6 +137,7 @@ def test_the_broker_restarts(full: ModuleType, ctl: ModuleType) -> None:
     assert_once(lab, ids, {"host1"})
 
 
+@pytest.mark.lab_core
 def test_novas_api_is_away(full: ModuleType, ctl: ModuleType) -> None:
     lab = full
     ids = boot_pets(lab, "host2", 4)
