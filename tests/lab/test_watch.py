@@ -148,7 +148,7 @@ def test_three_watches_open_one_incident(
 def test_without_aodh_the_watch_starts_it(
     full: ModuleType, ctl: ModuleType, run: Run
 ) -> None:
-    """Killed, not cut: the BMC still reads On, so Nova must say it first."""
+    """Isolated, not cut: the BMC still reads On, so Nova must say it first."""
     id = full.boot("db", "host2", metadata=PET)
     mark = known(ctl)
     ctl.kill_service("aodh-listener")
@@ -156,9 +156,9 @@ def test_without_aodh_the_watch_starts_it(
         run("watch", {"timing": TIMING})
         settled(ctl)
         began = time.time()
-        full.kill("host2")
+        full.isolate("host2")
         took = opened(ctl, "host2", began)
-        print(f"killed -> incident open, no Aodh: {took:.1f} s")
+        print(f"isolated -> incident open, no Aodh: {took:.1f} s")
         handled_once(full, ctl, id, "host2", mark)
     finally:
         ctl.start_service("aodh-listener")
