@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from ha_actions.codec import from_json, to_json
 from ha_actions.errors import BadInput, HaError, Refused
-from ha_actions.model import Claim, Incident, Proof, Refusal
+from ha_actions.model import Claim, Evidence, Incident, Proof, Refusal
 from ha_actions.ports import Clock, Ledger
 from ha_actions.settings import Limits
 
@@ -41,6 +41,9 @@ LIVE = frozenset({"RUNNING", "PAUSED", "IDLE", "DELAYED", "WAITING"})
 BEAT_S = 90.0
 """How long an engine outside the cloud's Mistral is believed to be at work
 after it last said so."""
+
+ENDS_IT = frozenset({Evidence.POWER, Evidence.OPERATOR})
+"""Evidence that nothing runs on a host any more."""
 
 SPARE_S = 1.0
 """Clocks of two executors may differ by this much."""
@@ -275,13 +278,18 @@ class Record:
     def died_since(self, host: str, since: float) -> bool:
         """Whether a proof of the host's death is younger than that.
 
-        Its incident may be over before we look: the closed one counts too.
+        One that is only cut off from storage or network may still work on
+        what it was asked for. Its incident may be over before we look: the
+        closed one counts too.
         """
         opened = self.opened(host)
         ids = [opened.incident.id] if opened else []
         ids.append(self.last_closed(host)[0])
         proofs = [self.proof(id) for id in ids if id]
-        return any(p is not None and p.at > since for p in proofs)
+        return any(
+            p is not None and p.evidence in ENDS_IT and p.at > since
+            for p in proofs
+        )
 
     def add_proof(self, id: str, proof: Proof) -> None:
         """A new proof; an older one stays for the report."""

@@ -478,6 +478,37 @@ def test_the_newest_proof_holds_until_it_is_voided() -> None:
         assert book.voids("i") == n
 
 
+@pytest.mark.parametrize(
+    ("evidence", "died"),
+    [
+        (Evidence.POWER, True),
+        (Evidence.OPERATOR, True),
+        (Evidence.STORAGE, False),
+        (Evidence.NETWORK, False),
+    ],
+)
+def test_what_is_only_cut_off_has_not_died(
+    evidence: Evidence, died: bool
+) -> None:
+    """Its nova-compute may go on with an evacuation to it."""
+    record = Record(MemoryLedger(), Clock())
+    one = incident()
+    record.take(Opened(one, "e1"))
+    proof = Proof(
+        host="c1",
+        incident=one.id,
+        evidence=evidence,
+        rule="so",
+        since=NOW,
+        at=NOW,
+    )
+    record.add_proof(one.id, proof)
+    assert record.died_since("c1", NOW - 1) is died
+    assert not record.died_since("c1", NOW + 1)
+    record.shut(one, handled=True)
+    assert record.died_since("c1", NOW - 1) is died
+
+
 def test_voiding_twice_is_one_void() -> None:
     book = record()
     book.add_proof("i", proof())
