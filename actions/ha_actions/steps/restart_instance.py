@@ -9,7 +9,7 @@ from ha_actions.action import HaAction
 from ha_actions.batch_step import NO_ANSWER_S
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.incidents import LEASE_S
-from ha_actions.model import Claim, Guest
+from ha_actions.model import Claim, Guest, Host
 from ha_actions.model_server import Climb, Rung, ServerFailure
 from ha_actions.policy import load
 from ha_actions.run import Run, host_named
@@ -133,6 +133,7 @@ class _Ladder:
 
     def _ask(self, verb: str) -> str:
         """Send it; why Nova refuses, empty if it does not or is silent."""
+        self._hear_host()
         claim = self._claim = self._permit()
         server = self.failure.server
         try:
@@ -149,6 +150,33 @@ class _Ladder:
         except Transient as error:
             return error.message
         return ""
+
+    def _hear_host(self) -> None:
+        """Its host's heartbeat moves between two looks of ours.
+
+        Nova says "up" for a minute after a death. What is cast to a host that
+        has died waits in its queue and is done when it returns: the server
+        may run elsewhere by then.
+        """
+        guest = self._look()
+        first = self._host_of(guest)
+        until = self._now() + self.policy.witnesses.watch_s
+        while first is not None:
+            again = self._host_of(guest)
+            if again is not None and again.updated_at > first.updated_at:
+                return
+            if self._now() >= until:
+                raise Refused(
+                    "host_silent",
+                    f"Host {first.name} has sent no heartbeat for "
+                    f"{self.policy.witnesses.watch_s} s; what is asked of it "
+                    "now may be done after its return.",
+                )
+            self.run.clock.sleep(1.0)
+
+    def _host_of(self, guest: Guest | None) -> Host | None:
+        hosts = self.run.patiently(self.cloud.hosts)
+        return host_named(guest.host, hosts) if guest else None
 
     def _known(self, rung: Rung) -> bool:
         """Whether Nova knows of what was asked last."""
