@@ -16,6 +16,7 @@ ACTIONS = [
     "recreate_servers",
     "update_members",
     "fail_over_balancers",
+    "repair_stacks",
     "retire_servers",
     "await_ready",
     "await_owner",

@@ -28,7 +28,7 @@ DECIDERS = {
     *("moving", "snapshot", "targets"),
 }
 DECIDERS |= {"foresight", "packing", "outlook", "tidings"}
-DECIDERS |= {"server_failure"}
+DECIDERS |= {"server_failure", "stack_repair"}
 CORE = {"model", "errors", "settings"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
     # first word of a module -> what of ours, and whose else, it may import

@@ -116,8 +116,7 @@ class Job:
 
     def copies(self) -> dict[str, Guest]:
         """Old guest id -> the server in its place, for this batch."""
-        owners = {p.guest.id: p.guest.project for p in self.batch.guests}
-        return self.run.patiently(lambda: self.cloud.copies(owners))
+        return self.run.copies(self.incident, self.cloud, self.batch.guests)
 
     def together(self, jobs: Sequence[Callable[[Claim], None]]) -> None:
         """Some calls side by side, as many as the policy allows.

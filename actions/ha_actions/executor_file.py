@@ -27,6 +27,7 @@ from ha_actions.bus import MessageBus
 from ha_actions.clock import SystemClock
 from ha_actions.cloud import OpenStackCloud
 from ha_actions.cloud_capacity import PlacementCapacity
+from ha_actions.cloud_stacks import HeatStacks
 from ha_actions.codec import from_json
 from ha_actions.gauges import TextFile
 from ha_actions.journal import LogJournal
@@ -41,6 +42,7 @@ from ha_actions.ports import (
     Cloud,
     Fence,
     Network,
+    Stacks,
     Witness,
 )
 from ha_actions.record_store import ReportFolder
@@ -135,6 +137,7 @@ def from_file(path: str | None = None) -> Outside:
         bus=bus_of(what.bus, where),
         reports=_reports(what.reports_dir, where),
         alarms=alarm_names.of(_region(what.cloud)),
+        stacks=stacks_of(what.cloud, clock),
         gauges=TextFile(what.metrics) if what.metrics else NoGauges(),
     )
 
@@ -176,6 +179,25 @@ def cloud_of(name: str, clock: Clock) -> Callable[[str], Cloud]:
     @functools.lru_cache(maxsize=64)
     def of(request_id: str) -> Cloud:
         return OpenStackCloud(
+            sdk_connection.Connection(
+                config=config, global_request_id=request_id or None
+            ),
+            clock,
+        )
+
+    return of
+
+
+def stacks_of(name: str, clock: Clock) -> Callable[[str], Stacks]:
+    """Request id -> Heat of the cloud ``name`` of ``clouds.yaml``.
+
+    :raises BadInput: ``clouds.yaml`` has no such cloud.
+    """
+    config = _region(name)
+
+    @functools.lru_cache(maxsize=64)
+    def of(request_id: str) -> Stacks:
+        return HeatStacks(
             sdk_connection.Connection(
                 config=config, global_request_id=request_id or None
             ),

@@ -464,6 +464,20 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StackPlace:
+    """Where a server is in a Heat stack: this outlives the server."""
+
+    project: str
+    stack: str
+    """Id of the root stack, which is updated."""
+    stack_name: str
+    nested: str
+    """Id of the stack that has the resource: the root, or one inside it."""
+    nested_name: str
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """A guest as the plan found it: prior state, choice, its members."""
 
@@ -474,6 +488,10 @@ class Planned:
     """Nova was moving it when its host died."""
     balancer: str = ""
     """Of an amphora: the load balancer that it serves."""
+    stack: StackPlace | None = None
+    """Of a server that Heat made: where it is in its stack."""
+    stack_unknown: str = ""
+    """Why Heat does not tell whether it is in a stack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from ha_actions.ports import (
     Ledger,
     Network,
     Reports,
+    Stacks,
     Witness,
 )
 from ha_actions.settings import Policy
@@ -69,6 +70,8 @@ class Outside:
     alarms: Callable[[], Collection[str]] | None = None
     """Names of our alarms that Aodh has, enabled; None: there is no Aodh."""
     gauges: Gauges = field(default_factory=NoGauges)
+    stacks: Callable[[str], Stacks] | None = None
+    """Request id -> Heat, as ``cloud``; None: no stack is looked at."""
 
 
 _current: list[Outside] = []

@@ -21,7 +21,7 @@ from ha_actions.model import (
     Requires,
     Wave,
 )
-from ha_actions.order import RANK, Group, independent, place_all
+from ha_actions.order import RANK, Group, Place, independent, place_all
 from ha_actions.prospects import FORESEEN, Prospect, prospects
 from ha_actions.settings import Policy
 
@@ -29,6 +29,7 @@ READY = "ha.await_ready"
 MEMBERS = "ha.update_members"
 RETIRE = "ha.retire_servers"
 OWNER = "ha.await_owner"
+STACKS = "ha.repair_stacks"
 LAST = 9
 """The rank of what nobody waits for."""
 
@@ -115,9 +116,7 @@ def make_plan(
     left: list[LeftAlone] = []
     chosen: list[_Chosen] = []
     for planned in sorted(guests, key=order.key):
-        prospect = prospects(
-            planned.guest, planned.choice, planned.balancer, planned.move
-        )
+        prospect = _prospect(planned)
         steps = _steps(planned, prospect, policy)
         if not steps:
             left.append(_left(planned, prospect))
@@ -151,7 +150,7 @@ def need_no_proof(
     able: set[str] = set()
     rescued: list[Planned] = []
     for planned in guests:
-        prospect = prospects(planned.guest, planned.choice)
+        prospect = _prospect(planned)
         steps = _steps(planned, prospect, policy)
         if steps:
             rescued.append(planned)
@@ -159,6 +158,17 @@ def need_no_proof(
             able.add(planned.guest.id)
     free = independent(rescued, able, one_by_one)
     return [p for p in rescued if p.guest.id in free]
+
+
+def _prospect(planned: Planned) -> Prospect:
+    return prospects(
+        planned.guest,
+        planned.choice,
+        planned.balancer,
+        planned.move,
+        planned.stack.stack_name if planned.stack else "",
+        planned.stack_unknown,
+    )
 
 
 def _steps(planned: Planned, prospect: Prospect, policy: Policy) -> list[str]:
@@ -213,6 +223,7 @@ def _cells(
     everybody = [c.planned for c in chosen]
     places, awaited = place_all(everybody, order.one_by_one)
     begun = {(p.guest.id, b.action): b for b in order.begun for p in b.guests}
+    first = _first_of_stacks(chosen, places)
     cells: dict[_Key, _Cell] = {}
     late: dict[str, _Key] = {}
     for c in chosen:
@@ -223,6 +234,9 @@ def _cells(
                 continue
             nobody = step == RETIRE or (step == READY and group not in awaited)
             key = (LAST, 0, i) if nobody else (place.rank, place.depth, i)
+            if step == STACKS and c.planned.stack is not None:
+                stack = (c.planned.stack.stack, place.depth)
+                key = (first[stack], place.depth, i)
             if step == OWNER:  # may take long, and holds up nobody of ours
                 key = (LAST, 1, i)
             known = begun.get((c.id, step))
@@ -237,13 +251,28 @@ def _cells(
     return cells
 
 
+def _first_of_stacks(
+    chosen: Sequence[_Chosen], places: Mapping[str, Place]
+) -> dict[tuple[str, int], int]:
+    """(stack, depth) -> the best rank of its servers: one update for all,
+    unless their owner wants one after another."""
+    first: dict[tuple[str, int], int] = {}
+    for c in chosen:
+        if c.planned.stack is not None:
+            key = (c.planned.stack.stack, places[c.id].depth)
+            rank = places[c.id].rank
+            first[key] = min(first.get(key, rank), rank)
+    return first
+
+
 def _with_ready(c: _Chosen, awaited: bool) -> list[str]:
     """Its steps, and where it is asked whether it serves: before the end of
     what it replaces."""
     steps = list(c.steps)
     if OWNER in steps:  # it asks by itself whether the new server serves
         return steps
-    if awaited or c.planned.choice.probe or MEMBERS in steps:
+    served = STACKS in steps and c.planned.members
+    if awaited or c.planned.choice.probe or MEMBERS in steps or served:
         at = steps.index(RETIRE) if RETIRE in steps else len(steps)
         steps.insert(at, READY)
     return steps
@@ -277,10 +306,11 @@ def _wave_name(key: _Key) -> str:
 
 
 def _chunks(guests: Sequence[Planned], size: int) -> list[list[Planned]]:
-    """Batches of about ``size``; a server group is never split."""
+    """Batches of about ``size``; a server group or stack is never split."""
     units: dict[str, list[Planned]] = {}
     for p in guests:
         key = p.guest.group.id if p.guest.group else p.guest.id
+        key = p.stack.stack if p.stack else key
         units.setdefault(key, []).append(p)
     chunks: list[list[Planned]] = [[]]
     for unit in units.values():

@@ -28,12 +28,14 @@ from ha_actions.model import (
     Migration,
     Port,
     Reading,
+    StackPlace,
     Testimony,
     Volume,
     Word,
 )
 from ha_actions.model_capacity import Need, Room
 from ha_actions.model_server import Deed
+from ha_actions.model_stack import StackPreview, StackState
 
 T = TypeVar("T")
 
@@ -315,6 +317,39 @@ class Capacity(Protocol):
 
         :param project: empty: the caller's own, with what a tenant may see;
             ``host`` is then Nova's ``hostId``, which names no host.
+        """
+
+
+class Stacks(Protocol):
+    """Heat, in the projects of the stacks' owners; not every cloud has it."""
+
+    def places(self, project: str) -> dict[str, StackPlace]:
+        """Server id -> its place, of all servers of a project's stacks.
+
+        Empty where there is no Heat.
+        :raises Refused: ``forbidden``: we may not work in that project.
+        """
+
+    def state(self, place: StackPlace) -> StackState | None:
+        """The root stack of a place, with all resources; None: deleted."""
+
+    def mark(
+        self, place: StackPlace, *, ill: bool, reason: str, claim: Claim
+    ) -> None:
+        """Say that a resource is unhealthy, or that it is well.
+
+        Nothing follows before an update. :raises Failed: ``conflict``, while
+        Heat works on the resource.
+        """
+
+    def preview(self, place: StackPlace, claim: Claim) -> StackPreview:
+        """What :meth:`update` would replace and delete; changes nothing."""
+
+    def update(self, place: StackPlace, claim: Claim) -> None:
+        """Ask Heat once to bring the root stack in line with its own
+        template and parameters: what is unhealthy is made anew.
+
+        :raises Failed: ``conflict``, while another change of it runs.
         """
 
 

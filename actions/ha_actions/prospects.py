@@ -78,12 +78,16 @@ CODES: dict[str, str] = {
     "evacuated_reset": "the same, after its paused, suspended or rescued "
     "state was reset",
     "failed_over": "an amphora: Octavia is asked to replace it",
+    "stack_repaired": "cattle of a Heat stack: its stack is asked to replace "
+    "it",
     "recreated": "cattle: a new server with a new id; local data lost",
     "left_ignored": "its protection is ignore",
     "left_custom": "its protection is custom: its owner's workflow acts",
     "left_service_vm": "it belongs to a service that repairs its own",
     "left_deleted": "it is deleted, or being deleted",
     "left_shelved": "it is shelved, and on no host",
+    "refused_stack_unknown": "cattle, and Heat does not tell whether a stack "
+    "owns it",
     "refused_cannot_copy": "cattle whose copy would lack what it has",
     "refused_busy": "it was migrating or resizing; it may be elsewhere",
     "refused_never_launched": "it never ran: there is nothing to bring back",
@@ -120,12 +124,16 @@ def prospects(
     choice: Choice,
     balancer: str = "",
     move: Migration | None = None,
+    stack: str = "",
+    stack_unknown: str = "",
 ) -> Prospect:
     """What would happen to a guest if its host died now. Pure and total.
 
     :param balancer: id of the load balancer whose amphora it is, if Octavia
         says so. Octavia's word counts, whatever its name or tags say.
     :param move: Nova's record of the move that its task state speaks of.
+    :param stack: name of the Heat stack that owns it.
+    :param stack_unknown: why Heat does not tell whether one does.
     """
     if balancer:
         return Prospect(
@@ -140,7 +148,7 @@ def prospects(
         _left(guest, choice)
         or _unsure(guest, move)
         or (
-            _cattle(guest, choice)
+            _stacked(stack, stack_unknown) or _cattle(guest, choice)
             if choice.protection is Protection.CATTLE
             else _pet(guest, choice)
         )
@@ -210,6 +218,28 @@ def _unsure(guest: Guest, move: Migration | None) -> _Told:
             "is safe, and unshelve works when the host has returned",
         )
     return None
+
+
+def _stacked(stack: str, unknown: str) -> _Told:
+    """Cattle that Heat made is Heat's to replace, with all that hangs on it:
+    ports, volumes, pool members."""
+    if unknown:
+        return _refuse(
+            "refused_stack_unknown",
+            "Heat does not tell whether a stack owns it, and a stack would "
+            f"make another one beside ours ({unknown.rstrip('.')})",
+        )
+    if not stack:
+        return None
+    return Prospect(
+        code="stack_repaired",
+        sentence="once the host is proved dead, Heat is asked to replace it "
+        f"in stack {stack}: {_NEW}.",
+        comes_back=True,
+        wanted=True,
+        loses="local data",
+        steps=("ha.repair_stacks",),
+    )
 
 
 def _cattle(guest: Guest, choice: Choice) -> Prospect:

@@ -23,6 +23,7 @@ from ha_actions.model import (
 from ha_actions.recovery_check import check_guest
 from ha_actions.run import Run
 from ha_actions.snapshot import compare, fixes
+from ha_actions.stack_look import pet_findings
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,7 @@ def look(run: Run, incident: Incident, planned: Mapping[str, Planned]) -> Seen:
     cloud = run.cloud(incident)
     now = run.patiently(lambda: cloud.guests(planned))
     cattle = [p for p in planned.values() if _is_cattle(p)]
-    owners = {p.guest.id: p.guest.project for p in cattle}
-    copies: dict[str, Guest] = (
-        run.patiently(lambda: cloud.copies(owners)) if cattle else {}
-    )
+    copies = run.copies(incident, cloud, cattle)
     up = {h.name for h in run.patiently(cloud.hosts) if h.up}
     before = snapshots.snapshots(run, incident)
     had = {f.id for s in before.values() for f in s.floating or ()}
@@ -70,6 +68,7 @@ def look(run: Run, incident: Incident, planned: Mapping[str, Planned]) -> Seen:
         if is_pet and id in now and id in before:
             after = belongings.of(now[id], p.members)
             _compare(seen, incident, now[id], before[id], after, belongings)
+    seen.findings.extend(pet_findings(run, incident, planned.values(), now))
     _leftovers(run, incident, planned, now, copies, seen)
     return seen
 

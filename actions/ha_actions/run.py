@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -12,9 +12,11 @@ from ha_actions.incidents import LEASE_S, Record
 from ha_actions.model import (
     Batch,
     Claim,
+    Guest,
     Host,
     Incident,
     Outcome,
+    Planned,
     Refusal,
     Requires,
     Says,
@@ -23,7 +25,7 @@ from ha_actions.model import (
 from ha_actions.operator_word import with_testimony, with_word
 from ha_actions.outside import Outside
 from ha_actions.policy import load
-from ha_actions.ports import Cloud, Fence
+from ha_actions.ports import Cloud, Fence, Stacks
 from ha_actions.proof import counts, look_again
 from ha_actions.returning import moved
 from ha_actions.settings import Policy
@@ -75,6 +77,38 @@ class Run:
     def cloud(self, incident: Incident) -> Cloud:
         """A cloud whose every call carries the incident's request id."""
         return self.outside.cloud(incident.request_id)
+
+    def stacks(self, incident: Incident) -> Stacks | None:
+        """Heat, whose every call carries the incident's request id."""
+        of = self.outside.stacks
+        return of(incident.request_id) if of else None
+
+    def copies(
+        self, incident: Incident, cloud: Cloud, guests: Iterable[Planned]
+    ) -> dict[str, Guest]:
+        """Old guest id -> the server in its place: made by us, or by the
+        stack that it belongs to."""
+        owners: dict[str, str] = {}
+        stacked: set[str] = set()
+        for p in guests:
+            owners[p.guest.id] = p.guest.project
+            if p.stack is not None:
+                stacked.add(p.guest.id)
+        found = self.patiently(lambda: cloud.copies(owners)) if owners else {}
+        if not stacked:
+            return found
+        new = {
+            o.guest: o.new_id
+            for part in self.record.parts(incident.id, "outcome.")
+            for o in self.outcomes(
+                incident.id, part.removeprefix("outcome.")
+            ).values()
+            if o.guest in stacked and o.new_id
+        }
+        there = self.patiently(lambda: cloud.guests(set(new.values())))
+        return found | {
+            old: there[id] for old, id in new.items() if id in there
+        }
 
     def host(self, incident: Incident) -> Host:
         """The host as Nova showed it when the incident was opened."""

@@ -30,7 +30,7 @@ ENDPOINTS = {
     "workflowv2": MISTRAL,
     "load-balancer": "http://octavia.test",
     "placement": "http://placement.test",
-    "orchestration": "http://heat.test",
+    "orchestration": "http://heat.test/v1/%(project_id)s",
 }
 PROJECT = "0d1e7a3c5b9f4d0e8a6c2b4d6e8f0a1c"
 REQUEST_ID = "req-11111111-2222-3333-4444-555555555555"
@@ -57,7 +57,7 @@ def keystone(mock: Any, *without: str, projects: bool = True) -> None:
                         "interface": "public",
                         "region": "R1",
                         "region_id": "R1",
-                        "url": url,
+                        "url": url.replace("%(project_id)s", project),
                         "id": kind,
                     }
                 ],

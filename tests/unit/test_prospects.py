@@ -95,7 +95,25 @@ def test_code(choice: Choice, changes: dict[str, Any], code: str) -> None:
 
 
 def test_the_table_has_every_code() -> None:
-    assert {code for _, _, code in TABLE} | {"failed_over"} == set(CODES)
+    others = {"failed_over", "stack_repaired", "refused_stack_unknown"}
+    assert {code for _, _, code in TABLE} | others == set(CODES)
+
+
+def test_cattle_of_a_stack_is_heats_to_replace() -> None:
+    holding = dataclasses.replace(GUEST, volumes=("v1",))
+    told = prospects(holding, CATTLE, stack="shop")
+    assert (told.code, told.requires) == ("stack_repaired", Requires.PROOF)
+    assert told.steps == ("ha.repair_stacks",) and "shop" in told.sentence
+
+
+def test_cattle_is_left_while_heat_does_not_tell() -> None:
+    told = prospects(GUEST, CATTLE, stack_unknown="Heat is away.")
+    assert (told.code, told.steps) == ("refused_stack_unknown", ())
+    assert not told.wanted and "(Heat is away)." in told.sentence
+
+
+def test_a_pet_of_a_stack_is_a_pet() -> None:
+    assert prospects(GUEST, PET, stack="shop") == prospects(GUEST, PET)
 
 
 @pytest.mark.parametrize("choice", [PET, CATTLE, IGNORED])

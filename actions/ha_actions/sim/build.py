@@ -28,6 +28,8 @@ from ha_actions.sim.things import (
     SimGuest,
     SimHost,
     SimPool,
+    SimResource,
+    SimStack,
     uid,
 )
 from ha_actions.sim.world import World
@@ -86,6 +88,15 @@ def build(spec: WorldSpec, clock: TurnClock | FreeClock) -> World:
         )
     for i, (name, guest) in enumerate(spec.guests.items()):
         add_guest(world, spec, name, guest, i)
+    for name, stack in spec.stacks.items():
+        world.stacks[uid("stack", name)] = SimStack(
+            id=uid("stack", name),
+            name=name,
+            project=spec.guests[stack.servers[0]].project,
+            status=stack.status,
+            servers={s: SimResource(uid("guest", s)) for s in stack.servers},
+            also_replaces=tuple(stack.also_replaces),
+        )
     return world
 
 

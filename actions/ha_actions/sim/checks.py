@@ -75,6 +75,17 @@ def _proof_first(e: Evidence) -> Iterable[str]:
             yield f"{c.subject} was evacuated while {c.host} had power"
 
 
+def _stacks_proof_first(e: Evidence) -> Iterable[str]:
+    for c in e.changes("mark_resource", "update_stack"):
+        proofs = [
+            proof
+            for part in e.record.parts(c.incident, "proof.")
+            if (proof := e.record.part(c.incident, part, Proof)) is not None
+        ]
+        if not any(p.at <= c.at for p in proofs):
+            yield f"{c.subject} got {c.name} without a proof"
+
+
 def _one_copy(e: Evidence) -> Iterable[str]:
     return e.world.corruption
 
@@ -254,6 +265,7 @@ ENDS = frozenset(
 
 CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "no evacuation without proof": _proof_first,
+    "no stack repaired without proof": _stacks_proof_first,
     "never two running copies": _one_copy,
     "ignored guests untouched": _ignored,
     "amphorae left to Octavia": _service_vms,

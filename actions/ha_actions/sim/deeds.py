@@ -17,6 +17,7 @@ from ha_actions.sim import alarms
 from ha_actions.sim.balancers import fail_over
 from ha_actions.sim.nova import Nova
 from ha_actions.sim.single import Single
+from ha_actions.sim.stacks import update
 from ha_actions.sim.stage import Crash, Stage
 from ha_actions.sim.things import SimHost
 
@@ -268,6 +269,26 @@ def lb(stage: Stage, words: tuple[str, ...]) -> None:
             fail_over(stage.world, Nova(stage.world), balancer)
         elif words[1] == "fails":
             balancer.fails = int(float(words[2])) if len(words) > 2 else 1
+
+
+def stack(stage: Stage, words: tuple[str, ...]) -> None:
+    """Somebody else's alarm heals or marks it; its next updates fail; it is
+    COMPLETE again."""
+    world = stage.world
+    for one in world.stacks.values():
+        if one.name != words[0]:
+            continue
+        if words[1] in ("heals", "marks"):
+            for resource in one.servers.values():
+                if not world.running_on(resource.server):
+                    resource.status = "CHECK_FAILED"
+                    resource.reason = "unhealthy load balancer member"
+        if words[1] == "heals":
+            update(world, Nova(world), one)
+        elif words[1] == "fails":
+            one.fails = int(float(words[2])) if len(words) > 2 else 1
+        elif words[1] == "ready":
+            one.status = "UPDATE_COMPLETE"
 
 
 def boot(stage: Stage, words: tuple[str, ...]) -> None:

@@ -127,6 +127,16 @@ class PoolSpec:
 
 
 @dataclass(frozen=True)
+class StackSpec:
+    """A Heat stack."""
+
+    servers: list[str]
+    status: str = "CREATE_COMPLETE"
+    also_replaces: list[str] = field(default_factory=list)
+    """Volumes that Heat's preview says an update would replace, too."""
+
+
+@dataclass(frozen=True)
 class ServerGroupSpec:
     """A server group."""
 
@@ -170,6 +180,7 @@ class WorldSpec:
     guests: dict[str, GuestSpec] = field(default_factory=dict)
     pools: dict[str, PoolSpec] = field(default_factory=dict)
     groups: dict[str, ServerGroupSpec] = field(default_factory=dict)
+    stacks: dict[str, StackSpec] = field(default_factory=dict)
     aggregates: dict[str, AggregateSpec] = field(default_factory=dict)
     volumes: dict[str, VolumeSpec] = field(default_factory=dict)
     watch: WatchSpec = field(default_factory=WatchSpec)
@@ -273,6 +284,7 @@ def load(text: str, policy_text: str, name: str = "scenario") -> Scenario:
         guests=tuple(world.guests),
         balancers=tuple({p.lb or n: 0 for n, p in world.pools.items()}),
         volumes=tuple(world.volumes),
+        stacks=tuple(world.stacks),
         watches=tuple(f"w{n + 1}" for n in range(world.watch.watches)),
     )
     script = tuple(
@@ -395,6 +407,9 @@ def _check(world: WorldSpec, name: str) -> None:
             )
         for pool in spec.member_of:
             _known(f"{here}: member_of", pool, world.pools, "pool")
+    for stack, heat in world.stacks.items():
+        for guest in heat.servers:
+            _known(f"{at}: stacks: {stack}", guest, world.guests, "guest")
     for aggregate, group in world.aggregates.items():
         for host in group.hosts:
             _known(f"{at}: aggregates: {aggregate}", host, world.hosts, "host")

@@ -262,6 +262,39 @@ class SimBalancer:
 
 
 @dataclass(eq=False)
+class SimResource:
+    """One server of a stack."""
+
+    server: str
+    """Its id in Nova."""
+    status: str = "CREATE_COMPLETE"
+    reason: str = ""
+
+    @property
+    def ill(self) -> bool:
+        """Whether the next update makes it anew."""
+        return self.status == "CHECK_FAILED"
+
+
+@dataclass(eq=False)
+class SimStack:
+    """A Heat stack of servers, and the members of their pools."""
+
+    id: str
+    name: str
+    project: str
+    status: str = "CREATE_COMPLETE"
+    reason: str = ""
+    servers: dict[str, SimResource] = field(default_factory=dict)
+    """Resource name, which is the guest's -> its server."""
+    also_replaces: tuple[str, ...] = ()
+    """Volumes that an update would replace, too."""
+    fails: int = 0
+    """How many of its next updates end in UPDATE_FAILED."""
+    updates: int = 0
+
+
+@dataclass(eq=False)
 class SimPool:
     """A pool of one load balancer."""
 

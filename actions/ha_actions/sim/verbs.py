@@ -30,6 +30,7 @@ STEPS = (
     "recreate_servers",
     "update_members",
     "fail_over_balancers",
+    "repair_stacks",
     "retire_servers",
     "await_ready",
     "await_owner",
@@ -81,6 +82,9 @@ MOMENTS = (
     "set_weights",
     "add_members",
     "fail_over",
+    "mark_resource",
+    "update_stack",
+    "stack",
     "mend",
     "remove_member",
     "return",
@@ -91,7 +95,7 @@ MOMENTS = (
 
 WATCH_MOODS = ("cut", "deaf", "joined", "restart", "clock")
 MOODS = ("ok", "dead", "lies", "slow", "refuses", "revives", "stranger")
-SERVICES = ("nova", "neutron", "cinder", "octavia", "bus")
+SERVICES = ("nova", "neutron", "cinder", "octavia", "heat", "bus")
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class Names:
     balancers: Sequence[str]
     volumes: Sequence[str] = ()
     watches: Sequence[str] = ()
+    stacks: Sequence[str] = ()
 
 
 def parse(at: float, after: str, line: str, names: Names, where: str) -> Act:
@@ -152,6 +157,7 @@ def perform(stage: Stage, act: Act) -> None:
     """
     things = {*stage.world.hosts, *(g.name for g in stage.world.everybody())}
     things |= {lb.name for lb in stage.world.balancers.values()}
+    things |= {s.name for s in stage.world.stacks.values()}
     words = [act.verb, *act.words]
     found = [w for w in act.words if w in things]
     if found:
@@ -185,6 +191,7 @@ def _fit(verb: Verb, given: list[str], names: Names, where: str) -> None:
         "HOST": ("host", names.hosts),
         "GUEST": ("guest", names.guests),
         "LB": ("load balancer", names.balancers),
+        "STACK": ("stack", names.stacks),
         "STEP": ("step", STEPS),
         "WATCH": ("watch", names.watches),
     }
@@ -272,6 +279,7 @@ VERBS: Mapping[str, Verb] = {
         ("evacuate|recreate", "GUEST", "undone?"), deeds.no_answer
     ),
     "lb": Verb(("LB", "immutable|error|ok|fails|failover", "N?"), deeds.lb),
+    "stack": Verb(("STACK", "heals|marks|fails|ready", "N?"), deeds.stack),
     "boot": Verb(("GUEST", "on", "HOST"), deeds.boot),
     "evacuate": Verb(("GUEST",), deeds.evacuate),
     "change": Verb(("GUEST", "|".join(changes.CHANGES)), changes.change),

@@ -24,6 +24,7 @@ from ha_actions.sim.things import (
     SimHost,
     SimMigration,
     SimPool,
+    SimStack,
 )
 
 REPORT_INTERVAL_S = 10.0
@@ -69,6 +70,8 @@ class World:
         self.aggregates: dict[str, Aggregate] = {}
         self.balancers: dict[str, SimBalancer] = {}
         self.pools: dict[str, SimPool] = {}
+        self.stacks: dict[str, SimStack] = {}
+        """Heat's, by id; none: the cloud has no Heat."""
         self.weights: dict[str, int] = {}
         """Member id -> its weight when the world began."""
         self.volumes: dict[str, str] = {}

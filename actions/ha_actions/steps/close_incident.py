@@ -27,7 +27,9 @@ from ha_actions.steps.make_plan import earlier_guests
 from ha_actions.steps.verify import Checked
 
 DEADLINE_S = 280
-SERVES = frozenset({"ha.update_members", "ha.retire_servers"})
+SERVES = frozenset(
+    {"ha.update_members", "ha.retire_servers", "ha.repair_stacks"}
+)
 
 
 @dataclass

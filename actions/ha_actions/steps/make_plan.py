@@ -31,6 +31,7 @@ from ha_actions.policy_tags import TAG_REPLACES
 from ha_actions.prospects import MOVING
 from ha_actions.run import Batches, Run
 from ha_actions.settings import Policy
+from ha_actions.stack_look import with_stacks
 from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.tell_owners import keep_owners
 
@@ -75,6 +76,8 @@ class MakePlan(HaAction):
             replace(p, balancer=balancers.get(p.guest.id, p.balancer))
             for p in guests
         ]
+        here = {g.id for g in found}
+        guests = with_stacks(run, incident, guests, here)
         tell_oddities(run, guests, found)
         guests, lost = with_quorum(run, incident, policy, guests)
         for (_, name), said in sorted(lost.items()):

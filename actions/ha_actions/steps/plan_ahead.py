@@ -15,6 +15,7 @@ from ha_actions.plan import Order, make_plan, need_no_proof
 from ha_actions.policy import choose
 from ha_actions.run import Run
 from ha_actions.settings import Policy
+from ha_actions.stack_look import with_stacks
 from ha_actions.steps.make_plan import (
     Ahead,
     all_guests,
@@ -85,6 +86,7 @@ def _plan(
 ) -> Plan:
     """Kept in the ledger before it is begun."""
     guests = all_guests(run, incident, policy, found, members)
+    guests = with_stacks(run, incident, guests, {g.id for g in found})
     guests, lost = with_quorum(run, incident, policy, guests)
     number = len(run.record.parts(incident.id, "ahead.")) + 1
     plan = make_plan(

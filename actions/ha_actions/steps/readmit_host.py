@@ -18,7 +18,6 @@ from ha_actions.model import (
     Finding,
     Host,
     Incident,
-    Planned,
     Protection,
 )
 from ha_actions.ports import Cloud
@@ -145,7 +144,12 @@ class ReadmitHost(HaAction):
         if not planned:
             return []
         now = run.patiently(lambda: cloud.guests(planned))
-        copies = _copies(run, cloud, planned)
+        cattle = [
+            p
+            for p in planned.values()
+            if p.choice.protection is Protection.CATTLE
+        ]
+        copies = run.copies(incident, cloud, cattle)
         up = {h.name for h in run.patiently(cloud.hosts) if h.up}
         findings = [
             finding
@@ -247,19 +251,6 @@ def _set(
     except HaError as error:
         run.journal.tell(host.name, f"not enabled: {error.message}")
         raise
-
-
-def _copies(
-    run: Run, cloud: Cloud, planned: dict[str, Planned]
-) -> dict[str, Any]:
-    owners = {
-        id: p.guest.project
-        for id, p in planned.items()
-        if p.choice.protection is Protection.CATTLE
-    }
-    if not owners:
-        return {}
-    return run.patiently(lambda: cloud.copies(owners))
 
 
 def _counted(findings: list[Finding]) -> str:

@@ -37,7 +37,9 @@ class RecreateServers(BatchStep):
             for planned in job.todo:
                 copy = copies.get(planned.guest.id)
                 if copy is not None:
-                    _look(job, planned, copy, planned.guest.id in before)
+                    look_at_copy(
+                        job, planned, copy, planned.guest.id in before
+                    )
                 elif planned.guest.id not in created and _heard_out(
                     job, planned, silent
                 ):
@@ -106,7 +108,9 @@ def _our_turn(job: Job) -> bool:
     return job.run.clock.now() >= job.quiet_until
 
 
-def _look(job: Job, planned: Planned, copy: Guest, already: bool) -> None:
+def look_at_copy(
+    job: Job, planned: Planned, copy: Guest, already: bool
+) -> None:
     """Settle it once its copy runs (or is stopped, as it was), or cannot."""
     wanted = copy_state(planned.guest)
     if copy.task_state:
