@@ -121,7 +121,8 @@ def test_every_documented_example_parses() -> None:
     for example in rows:
         lines = f"  - {{at: 1, do: {example}}}\n"
         world = GOOD.replace("world:", "world:\n  watch: {watches: 1}")
-        world = world.split("script:")[0] + "  watch: {watches: 1}\nscript:\n"
+        more = "  watch: {watches: 1}\n  stacks: {shop: {servers: [db]}}\n"
+        world = world.split("script:")[0] + more + "script:\n"
         load(world + lines, POLICY)
 
 

@@ -44,7 +44,11 @@ class RepairStacks(BatchStep):
         """Rounds of look, act, wait: two calls for each stack."""
         stacks = job.run.stacks(job.incident)
         if stacks is None:
-            raise Refused("no_heat", "This executor has no way to Heat.")
+            raise Refused(
+                "no_heat",
+                "This executor has no way to Heat; see that all executors "
+                "run the same version of the pack.",
+            )
         repairs = [
             _Repair(job, stacks, place)
             for place in {
@@ -108,9 +112,9 @@ class _Repair:
         if move is Move.GONE:
             self._settle(Result.ALREADY, self.why, "deleted")
         elif move is Move.LEAVE:
-            self._settle(Result.REFUSED, self.why, "stack_not_complete")
+            self._leave(self.why)
         elif move is Move.FAILED:
-            self._settle(Result.FAILED, self.why, "stack_failed")
+            self._fail(self.why)
         elif move is Move.ASK and state is not None:
             self._ask(state, left)
         elif move is Move.WAIT and self.asked is not None:
@@ -216,11 +220,17 @@ class _Repair:
     def out_of_time(self) -> None:
         """A stack that others keep at work is left to them."""
         if self.asked is None and self.why:
-            self._settle(
-                Result.REFUSED,
-                f"{self.why}, and was so all the time; it was left alone",
-                "stack_not_complete",
+            self._leave(f"{self.why}, and was so all the time")
+
+    def _leave(self, text: str) -> None:
+        for planned, _ in self.mine:
+            self.job.settle(
+                planned, Result.REFUSED, text, code="stack_not_complete"
             )
+
+    def _fail(self, text: str) -> None:
+        for planned, _ in self.mine:
+            self.job.settle(planned, Result.FAILED, text, code="stack_failed")
 
     def _settle(self, result: Result, text: str, code: str) -> None:
         for planned, _ in self.mine:
