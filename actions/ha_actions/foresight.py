@@ -43,6 +43,8 @@ CURES: dict[str, str] = {
     "refused_local_disk": "consent to the loss: openstack server set "
     "--property ha:local-disk=discard {id}; or boot it from a volume; or the "
     "operator lists its hosts' aggregate as shared",
+    "refused_stack_unknown": "make Heat answer, or give the executor's user "
+    "the role admin in its project",
     "refused_never_launched": "delete it and create it again",
     "refused_resized": "openstack server resize confirm {id} (or revert)",
     "refused_shelved": "wait until it is off its host, or unshelve it",
