@@ -47,6 +47,8 @@ class HeatStacks:
         for stack in self._api(project).listing(HEAT, "/stacks", "stacks"):
             if str(stack.get("stack_status", "")).startswith("DELETE_"):
                 continue
+            if stack.get("project", project) != project:
+                continue  # an admin is shown everybody's
             for body in self._resources(
                 project, stack["stack_name"], stack["id"], type=SERVER
             ):

@@ -34,14 +34,21 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "lab_core: the drills that are run at each change, of lab_full",
     )
+    config.addinivalue_line(
+        "markers",
+        "lab_heat: needs Heat too, `HEAT=1 lab up --full`; run only with "
+        "-m lab_heat",
+    )
 
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """The full lab's drills run only when they are named."""
-    if "lab_full" not in (config.option.markexpr or ""):
-        kept = [i for i in items if not i.get_closest_marker("lab_full")]
+    for size in ("lab_full", "lab_heat"):
+        if size in (config.option.markexpr or ""):
+            continue
+        kept = [i for i in items if not i.get_closest_marker(size)]
         config.hook.pytest_deselected(
             items=[i for i in items if i not in kept]
         )

@@ -67,7 +67,9 @@ def heat(lab: Lab) -> HeatStacks:
 
 def test_places_in_one_call_for_each_stack(lab: Lab, heat: HeatStacks) -> None:
     gone = stack("s2", "old", stack_status="DELETE_IN_PROGRESS")
-    lab.mock.get(f"{HEAT}/stacks", json={"stacks": [stack(), gone]})
+    others = stack("s3", "theirs", project="another")
+    mine = stack(project=PROJECT)
+    lab.mock.get(f"{HEAT}/stacks", json={"stacks": [mine, gone, others]})
     found = [
         body("0", GROUP, parent_resource="group"),
         body("db", SHOP, physical_resource_id=""),
