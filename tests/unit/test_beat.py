@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,15 @@ def test_a_group_that_does_not_answer_is_silent_and_hides_its_url() -> None:
     with pytest.raises(Transient) as caught:
         GroupBeats(url).ended()
     assert "hush" not in caught.value.message
+
+
+def test_an_executor_without_tooz_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tooz", None)
+    said, why = says("memcached://127.0.0.1:9")
+    assert said is Says.SILENT
+    assert "install" in why
 
 
 def test_an_unset_url_is_silent() -> None:

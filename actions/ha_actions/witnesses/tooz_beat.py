@@ -79,12 +79,13 @@ class Group:
         """``(hosts that keep a beat, hosts that beat now)``: two calls.
 
         :raises Transient: the engine does not answer.
+        :raises BadInput: tooz is not installed, or the url cannot be used.
         """
+        made = self._coordinator or coordinator(self._url, self._reader)
         from tooz import ToozError, coordination
 
         try:
             if self._coordinator is None:
-                made = coordinator(self._url, self._reader)
                 made.start()
                 self._coordinator = made
             groups = self._coordinator.get_groups().get(timeout=ANSWER_S)
