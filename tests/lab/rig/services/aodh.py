@@ -65,9 +65,10 @@ _cloud = Cloud()
 
 def write_plugin_file() -> None:
     """What the pack's notifier plug-in reads, as on the executors."""
-    path = "/projects?name=admin"
-    admin = _cloud("keystone", "GET", path)["projects"][0]["id"]
-    own = {"secret": settings.SECRET, "operator_projects": admin}
+    own = {
+        "secret": settings.SECRET,
+        "operator_projects": _cloud.project_id(),
+    }
     ini.write(PLUGIN, {"ha_alarms": own})
 
 

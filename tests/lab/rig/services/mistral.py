@@ -83,13 +83,11 @@ def configure() -> None:
 
 def write_pack_files() -> None:
     """What an operator writes on each executor; JSON is YAML too."""
-    cloud = Cloud()
-    admin = cloud("keystone", "GET", "/projects?name=admin")["projects"][0]
     settings.PACK.mkdir(parents=True, exist_ok=True)
     _write(
         EXECUTOR_FILE,
         {
-            "operator_projects": [admin["id"]],
+            "operator_projects": [Cloud().project_id()],
             "cloud": "lab",
             "fences": str(FENCES),
             "namespace": settings.SECRET,
