@@ -115,7 +115,7 @@ def test_two_demanded_devices_catch_a_liar(tmp_path: Path) -> None:
         alone, _ = prove([liar])
         assert isinstance(alone, Proof)
         assert peers.truth(peer.truth_port, "c1")
-        rules = replace(matrix.RULES, deadline_s=8, devices=2)
+        rules = replace(matrix.RULES, deadline_s=16, devices=2)
         both, _ = prove([liar, honest], rules)
     assert isinstance(both, Refusal)
     assert "the policy demands 2" in both.reason
