@@ -73,8 +73,12 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         VALUES | {"ports", "command", "device", "clusterlabs"},
         {"sushy", "openstack", "keystoneauth1", "cryptography"},
     ),
-    "reach": (VALUES | {"ports"}, set()),
-    "witnesses": (VALUES | {"ports", "reach", "fence_file"}, {"tooz"}),
+    "testimony": (VALUES | {"ports"}, set()),
+    "reach": (VALUES | {"ports", "testimony"}, set()),
+    "witnesses": (
+        VALUES | {"ports", "reach", "testimony", "fence_file"},
+        {"tooz"},
+    ),
 }
 SIM_VENDORS = {"yaml", "yaql"}  # it reads scenarios and the real workbook
 READS_NO_CLOCK = {"time", "os", "random", "socket", "subprocess", "pathlib"}

@@ -9,14 +9,15 @@ host, while each network itself was seen to work.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ha_actions.errors import HaError
 from ha_actions.model import Host, Says, Testimony
 from ha_actions.ports import Clock, Cloud, Fence, Network, Reach
 from ha_actions.settings import Policy
+from ha_actions.testimony import testify
 
 TIMEOUT_S = 2.0
 """Longer than a lost SYN's first repeat (1 s), so one lost packet is no
@@ -31,7 +32,7 @@ class _Target:
     control: str
 
 
-class ReachWitness:
+class ReachWitness(ABC):
     """``alive``: something answered; ``dead``: see the module; else silent.
 
     Takes about ``policy.witnesses.reach_over_s`` seconds, and at most
@@ -54,16 +55,8 @@ class ReachWitness:
 
     def testify(self, host: Host) -> Testimony:
         """Tries every network until one answers; errors: silent."""
-        try:
-            says, why = self._ask(host.name)
-        except HaError as error:
-            says, why = Says.SILENT, error.message
-        return Testimony(
-            witness=self.name,
-            host=host.name,
-            says=says,
-            observed_at=self._clock.now(),
-            detail=why,
+        return testify(
+            self.name, host, self._clock, lambda: self._ask(host.name)
         )
 
     def _ask(self, host: str) -> tuple[Says, str]:
@@ -92,9 +85,9 @@ class ReachWitness:
         names = ", ".join(t.network for t in targets)
         return Says.DEAD, f"nothing answered in {tries} tries on {names}"
 
+    @abstractmethod
     def reach(self, address: str, port: int) -> Reach:
         """One try; each witness its own way."""
-        raise NotImplementedError
 
     def _controlled(self, target: _Target) -> bool:
         if not target.control:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import struct
-import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ha_actions.clock import SystemClock
@@ -20,7 +17,6 @@ from ha_actions.policy import load
 from ha_actions.witnesses.kdump import Kdump
 from unit.fakes import Clock
 
-SENDER = Path("/usr/libexec/fence-agents/fence_kdump_send")
 HERE = "127.0.0.1"
 
 
@@ -95,18 +91,6 @@ def test_a_dump_that_is_not_heard_any_more_has_ended(port: int) -> None:
         assert made.dumped_at(HERE, 0) == 0.0
     finally:
         made.close()
-
-
-def test_the_real_sender(listener: KdumpListener, port: int) -> None:
-    if not SENDER.exists() and not shutil.which("fence_kdump_send"):
-        pytest.skip("fence_kdump_send is not installed (fence-agents)")
-    argv = [str(SENDER), "-p", str(port), "-i", "1", "-c", "3", HERE]
-    assert listener.dumped_at(HERE, 0) == 0.0
-    sending = subprocess.Popen(argv)
-    try:
-        assert listener.dumped_at(HERE, 20) > 0
-    finally:
-        sending.wait(30)
 
 
 def test_an_address_that_another_process_has(port: int) -> None:

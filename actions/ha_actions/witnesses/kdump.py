@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ha_actions.errors import HaError
 from ha_actions.model import Host, Says, Testimony
 from ha_actions.ports import Clock, Cloud, Fence, Network
 from ha_actions.settings import Policy
+from ha_actions.testimony import testify
 
 LISTEN_S = 12.0
 """Longer than the 10 s between two messages of ``fence_kdump_send``."""
@@ -39,16 +39,8 @@ class Kdump:
 
     def testify(self, host: Host) -> Testimony:
         """Listens for a while; errors: silent."""
-        try:
-            says, why = self._listen(host.name)
-        except HaError as error:
-            says, why = Says.SILENT, error.message
-        return Testimony(
-            witness=self.name,
-            host=host.name,
-            says=says,
-            observed_at=self._clock.now(),
-            detail=why,
+        return testify(
+            self.name, host, self._clock, lambda: self._listen(host.name)
         )
 
     def _listen(self, host: str) -> tuple[Says, str]:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ha_actions.errors import BadInput, HaError, Transient
+from ha_actions.errors import BadInput, Transient
 from ha_actions.fence_file import secret
 from ha_actions.model import Host, Says, Testimony
 from ha_actions.ports import Clock, Cloud, Fence, Network
 from ha_actions.settings import Policy
+from ha_actions.testimony import testify
 
 GROUP = b"ha-beat"
 KEEPS = b"ha-beat."
@@ -131,16 +132,8 @@ class ToozBeat:
 
     def testify(self, host: Host) -> Testimony:
         """Read the group once; errors: silent."""
-        try:
-            says, why = self._ask(host.name)
-        except HaError as error:
-            says, why = Says.SILENT, error.message
-        return Testimony(
-            witness=self.name,
-            host=host.name,
-            says=says,
-            observed_at=self._clock.now(),
-            detail=why,
+        return testify(
+            self.name, host, self._clock, lambda: self._ask(host.name)
         )
 
     def _ask(self, host: str) -> tuple[Says, str]:
