@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -42,11 +43,29 @@ class Pools:
         pools = [pool for pool in self._pools({}) if pool.get("members")]
         jobs = [functools.partial(self._of, pool) for pool in pools]
         found = self._clock.together(jobs, 8)
-        return [
+        made = [
             values.member(pool, body)
             for pool, bodies in zip(pools, found, strict=True)
             for body in bodies
         ]
+        if all(member.subnet for member in made):
+            return made
+        vips = self._vip_subnets()
+        return [
+            m if m.subnet else replace(m, subnet=vips.get(m.lb, ""))
+            for m in made
+        ]
+
+    def _vip_subnets(self) -> dict[str, str]:
+        """Load balancer id -> where its members without a subnet are.
+
+        Source: Octavia's API: without ``subnet_id`` a member is reached
+        through the subnet of the VIP.
+        """
+        found = self._api.listing(
+            "load_balancer", "/lbaas/loadbalancers", "loadbalancers"
+        )
+        return {b["id"]: b.get("vip_subnet_id") or "" for b in found}
 
     def set_weights(
         self, lb: str, weights: Mapping[str, int], claim: Claim

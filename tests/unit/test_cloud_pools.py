@@ -66,6 +66,25 @@ def test_members(lab: Lab) -> None:
     assert len(lab.calls) == 2
 
 
+def test_a_member_without_a_subnet_is_on_that_of_the_vip(lab: Lab) -> None:
+    lab.mock.get(
+        f"{LBAAS}/pools/p1/members",
+        json={
+            "members": [
+                fake.member(1, subnet_id=None),
+                fake.member(2, subnet_id="sub-2"),
+            ]
+        },
+    )
+    lab.mock.get(
+        f"{LBAAS}/loadbalancers",
+        json={"loadbalancers": [{"id": "lb1", "vip_subnet_id": "vip-1"}]},
+    )
+    assert [m.subnet for m in lab.cloud.members()] == ["vip-1", "sub-2"]
+    # told by the load balancers: one more call, whatever their number
+    assert len(lab.calls) == 3
+
+
 def test_weights_are_one_batch_that_keeps_the_rest(lab: Lab) -> None:
     lab.mock.put(f"{LBAAS}/pools/p1/members", status_code=202)
     lab.cloud.set_weights("lb1", {"m1": 0, "m3": 0, "elsewhere": 0}, claim())
