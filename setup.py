@@ -37,6 +37,8 @@ ACTIONS = [
     "readmit_host",
     "rehearse_fences",
     "renew_fences",
+    "tell_server_owner",
+    "tell_late",
 ]
 
 

@@ -42,6 +42,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "proof": (CORE | {"ports"}, set()),
     "probe": (CORE | {"ports"}, set()),
     "incidents": (VALUES | {"ports"}, set()),
+    "untold": (VALUES | {"ports"}, set()),
     "cloud": (
         VALUES | {"ports", "cloud"},
         {"openstack", "keystoneauth1", "requests", "urllib3"},

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ha_actions.codec import from_json, to_json
 from ha_actions.errors import BadInput
 from ha_actions.incidents import LIVE, Record
-from ha_actions.model_server import ServerFailure
+from ha_actions.model_server import ServerFailure, ServerReport
 
 T = TypeVar("T")
 
@@ -106,6 +106,19 @@ class ServerRecord:
                 f"There is no failure {id!r} of a server in the ledger.",
             )
         return found
+
+    def all(self) -> list[tuple[ServerFailure, ServerReport | None]]:
+        """Every failure that is remembered, and how it ended if it has."""
+        ending = ".opening"
+        ids = [
+            name.removeprefix("ha.failure.").removesuffix(ending)
+            for name in self.ledger.names("ha.failure.")
+            if name.endswith(ending)
+        ]
+        return [
+            (self.failure(id), self.part(id, "report", ServerReport))
+            for id in ids
+        ]
 
     def times_since(self, server: str, since: float) -> int:
         """How many failures of the server were opened and acted on."""

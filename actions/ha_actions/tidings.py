@@ -90,23 +90,41 @@ class Teller:
         key = self.incident.key or str(
             uuid.uuid5(space, f"public {self.incident.id}")
         )
-        known_as = host_id(owned.project, self.incident.host)
-        traits = {
-            "instance_id": guest,
-            "resource_id": guest,
-            "display_name": owned.name,
-            "incident": key,
-            "hostId": known_as,
-            "host_id": known_as,
-            **{name: text for name, text in told.items() if text},
-        }
-        return Event(
-            type=kind,
-            project=owned.project,
-            traits=traits,
-            at=at,
-            id=str(uuid.uuid5(space, f"{kind} {key} {guest}")),
-        )
+        host = self.incident.host
+        return news(space, key, host, kind, guest, owned, at, told)
+
+
+def news(
+    space: uuid.UUID,
+    key: str,
+    host: str,
+    kind: str,
+    guest: str,
+    owned: Owned,
+    at: float,
+    told: Mapping[str, str],
+) -> Event:
+    """One event of its owner's project, in the one form that all have.
+
+    :param key: what tenants know the incident or failure by.
+    """
+    known_as = host_id(owned.project, host)
+    traits = {
+        "instance_id": guest,
+        "resource_id": guest,
+        "display_name": owned.name,
+        "incident": key,
+        "hostId": known_as,
+        "host_id": known_as,
+        **{name: text for name, text in told.items() if text},
+    }
+    return Event(
+        type=kind,
+        project=owned.project,
+        traits=traits,
+        at=at,
+        id=str(uuid.uuid5(space, f"{kind} {key} {guest}")),
+    )
 
 
 def at_the_start(

@@ -23,6 +23,7 @@ from ha_actions.server_record import ServerRecord
 from ha_actions.settings import Policy
 from ha_actions.sim.things import Change
 from ha_actions.sim.world import World
+from ha_actions.untold import Marks
 
 TOUCHING = frozenset(
     {"evacuate", "recreate", "reset_state", "set_power", "delete"}
@@ -263,6 +264,26 @@ ENDS = frozenset(
     {"compute.instance.recovered", "compute.instance.recovery_failed"}
 )
 
+
+def _server_owners(e: Evidence) -> Iterable[str]:
+    """Of a server that failed alone: that it begins, and how it ended."""
+    waiting = Marks(e.record.ledger, e.record.clock)
+    told: dict[str, set[str]] = {}
+    for event in e.world.events:
+        kinds = told.setdefault(event.traits.get("instance_id", ""), set())
+        kinds.add(event.type)
+    for failure, report in ServerRecord(e.record).all():
+        kinds = told.get(failure.server, set())
+        if failure.dry_run or (report and report.code == "deleted"):
+            continue
+        if list(waiting.of(failure.id)):
+            continue  # reconcile will tell
+        if "compute.instance.recovering" not in kinds:
+            yield f"nobody told the owner of {failure.name} of its restart"
+        if report is not None and not kinds & ENDS:
+            yield f"nobody told the owner of {failure.name} how it ended"
+
+
 CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "no evacuation without proof": _proof_first,
     "no stack repaired without proof": _stacks_proof_first,
@@ -279,4 +300,5 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "nobody let in early": _early,
     "strangers change nothing": _foreign,
     "owners are told, and learn no host": _owners,
+    "owners of single servers are told": _server_owners,
 }

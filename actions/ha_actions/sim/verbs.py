@@ -51,6 +51,8 @@ STEPS = (
     "readmit_host",
     "rehearse_fences",
     "renew_fences",
+    "tell_server_owner",
+    "tell_late",
 )
 """The actions that a crash can be placed at, without their ``ha.``."""
 

@@ -25,6 +25,7 @@ from ha_actions.run import Run
 from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.make_plan import earlier_guests
 from ha_actions.steps.verify import Checked
+from ha_actions.untold import Marks
 
 DEADLINE_S = 280
 SERVES = frozenset(
@@ -50,6 +51,8 @@ class CloseIncident(HaAction):
         waited = before is not None and before.code == DEFERRED
         report = _aborted(run, _report(run, incident))
         run.record.keep(incident.id, "report", report)
+        if not incident.dry_run:  # told late if this engine dies now
+            Marks(run.outside.ledger, run.clock).put(incident.id)
         text = f"{report.state}: {report.reason}"
         if report.state is State.CLOSED:
             idle = report.code in ("dry_run", FALSE_ALARM)

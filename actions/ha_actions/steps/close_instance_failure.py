@@ -9,6 +9,8 @@ from ha_actions.action import HaAction
 from ha_actions.model_server import Climb, ServerFailure, ServerReport
 from ha_actions.run import Run
 from ha_actions.server_record import ServerRecord
+from ha_actions.tidings_alone import restart_ended
+from ha_actions.untold import Marks
 
 DEADLINE_S = 80
 QUIET = frozenset({"deleted", "dry_run"})
@@ -36,12 +38,24 @@ class CloseInstanceFailure(HaAction):
                 run.journal.note("incident", failure.name, report.reason)
             else:
                 run.journal.tell(failure.name, report.reason)
+        if record.opened(failure.server) is not None:  # a repeat: it was told
+            _news(run, report)
         record.shut(failure)
         return {
             "state": "closed",
             "code": report.code,
             "summary": f"failure {failure.id}: {report.reason}",
         }
+
+
+def _news(run: Run, report: ServerReport) -> None:
+    """Its owner is to be told, before the entry is freed."""
+    if report.failure.dry_run:
+        return
+    event = restart_ended(run.outside.namespace, report)
+    if event is not None:
+        marks = Marks(run.outside.ledger, run.clock)
+        marks.put(f"{report.failure.id}.end", event)
 
 
 def _report(failure: ServerFailure, climb: Climb, now: float) -> ServerReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
@@ -21,6 +21,8 @@ from ha_actions.server_failure import (
 )
 from ha_actions.server_record import ServerOpened, ServerRecord
 from ha_actions.settings import Policy
+from ha_actions.tidings_alone import not_restarted, restart_begins
+from ha_actions.untold import Marks
 
 DEADLINE_S = 140
 BUSY_S = 60.0
@@ -34,7 +36,8 @@ TOLD = frozenset({"malformed", "unknown_server", "unknown_cause", "too_often"})
 class OpenInstanceFailure(HaAction):
     """Dismiss, join or open; only a crash whose owner opted in is opened.
 
-    :returns: ``{next: restart | stop, failure, state, summary}``.
+    :returns: ``{next: restart | stop, failure, tell, state, summary}``;
+        ``tell``: of what its owner is told, empty for nothing.
     """
 
     alarm: Any = None
@@ -49,18 +52,22 @@ class OpenInstanceFailure(HaAction):
             found = self._start(run, record)
         except BadInput as error:
             found = Dismissal(code=error.code, reason=error.message)
+        tell = ""
+        if isinstance(found, _Left):
+            tell, found = found.tell, found.no
         if isinstance(found, Dismissal):
-            return _dismiss(run, found, str(self.server or "?"))
+            return _dismiss(run, found, str(self.server or "?"), tell)
         return {
             "next": "restart",
             "failure": found.id,
+            "tell": "" if found.dry_run else found.id,
             "state": "open",
             "summary": f"failure {found.id} of {found.name} is open",
         }
 
     def _start(
         self, run: Run, record: ServerRecord
-    ) -> ServerFailure | Dismissal:
+    ) -> ServerFailure | Dismissal | _Left:
         if self.resume:
             failure = record.failure(str(self.resume))
             entry = record.opened(failure.server)
@@ -93,14 +100,6 @@ class OpenInstanceFailure(HaAction):
         if entry is not None:
             return _join(run, record, entry)
         hosts = run.patiently(cloud.hosts)
-        no = _refused(run, record, cloud, policy, guest, news, hosts)
-        if no is not None:
-            return no
-        cause, why = diagnose(
-            guest, news, run.patiently(lambda: cloud.deeds(guest.id))
-        )
-        if cause is not Cause.CRASH:
-            return _no_crash(cause, why, guest.name)
         host = host_named(guest.host, hosts)
         failure = ServerFailure(
             id=f"{guest.id}.{seed.hex[:8]}",
@@ -112,10 +111,19 @@ class OpenInstanceFailure(HaAction):
             opened_by=news.by,
             request_id=f"req-{seed}",
             policy=digest(text),
-            reason=why,
+            reason="",
             dry_run=bool(self.dry_run) or _only_watch(run, host, policy),
         )
-        return _open(run, record, failure, text)
+        no = _refused(run, record, cloud, policy, guest, news, hosts)
+        if no is not None:
+            return _left(run, failure, news, no)
+        cause, why = diagnose(
+            guest, news, run.patiently(lambda: cloud.deeds(guest.id))
+        )
+        if cause is not Cause.CRASH:
+            no = _no_crash(cause, why, guest.name)
+            return _left(run, failure, news, no)
+        return _open(run, record, replace(failure, reason=why), text)
 
     def _news(self, run: Run) -> ServerNews | Dismissal:
         now = run.clock.now()
@@ -129,6 +137,30 @@ class OpenInstanceFailure(HaAction):
             )
         policy = load(run.patiently(run.record.policy_text))
         return read_server_alarm(self.alarm, now=now, stale_s=policy.stale_s)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """Dismissed, and its owner is to be told."""
+
+    no: Dismissal
+    tell: str
+
+
+def _left(
+    run: Run, failure: ServerFailure, news: ServerNews, no: Dismissal
+) -> _Left | Dismissal:
+    """The same event again is the same news: by its time, not by its run."""
+    if failure.dry_run:
+        return no
+    id = f"{failure.server}.{news.event_at:.0f}"
+    event = not_restarted(
+        run.outside.namespace, replace(failure, id=id), no.code
+    )
+    if event is None:
+        return no
+    Marks(run.outside.ledger, run.clock).put(f"{id}.left", event)
+    return _Left(no, id)
 
 
 def _settled(run: Run, cloud: Cloud, server: str) -> Guest | None:
@@ -214,6 +246,7 @@ def _join(
     again = record.go_on(entry, run.execution)
     if again is not None:
         record.keep(again.failure.id, "opening", again.failure)
+        _begin_news(run, again.failure)  # the same as before, if it was told
         return again.failure
     return Dismissal(
         code="running",
@@ -230,6 +263,7 @@ def _open(
         return _join(run, record, taken)
     run.record.pin_policy(text, failure.policy)
     record.keep(failure.id, "opening", failure)
+    _begin_news(run, failure)
     run.journal.note(
         "incident",
         failure.name,
@@ -239,7 +273,13 @@ def _open(
     return failure
 
 
-def _dismiss(run: Run, no: Dismissal, asked: str) -> dict[str, Any]:
+def _begin_news(run: Run, failure: ServerFailure) -> None:
+    if not failure.dry_run:
+        event = restart_begins(run.outside.namespace, failure)
+        Marks(run.outside.ledger, run.clock).put(f"{failure.id}.begin", event)
+
+
+def _dismiss(run: Run, no: Dismissal, asked: str, tell: str) -> dict[str, Any]:
     subject = no.host or asked
     run.journal.note("dismissal", subject, f"{no.code}: {no.reason}")
     if no.code in TOLD:
@@ -247,6 +287,7 @@ def _dismiss(run: Run, no: Dismissal, asked: str) -> dict[str, Any]:
     return {
         "next": "stop",
         "failure": None,
+        "tell": tell,
         "state": "dismissed",
         "summary": f"{no.code}: {no.reason}",
     }

@@ -16,6 +16,7 @@ from ha_actions.tidings import (
     at_the_end,
     at_the_start,
 )
+from ha_actions.untold import Marks
 
 DEADLINE_S = 80
 TOLD = "owners_not_told"
@@ -39,7 +40,10 @@ class TellOwners(HaAction):
         if incident.dry_run:
             return {"events": 0}
         try:
-            events = _end(run, incident) if self.end else _start(run, incident)
+            if self.end:
+                events = news_of_the_end(run, incident)
+            else:
+                events = _start(run, incident)
             run.outside.bus.publish(events)
         except HaError as error:
             name = f"ha.incident.{incident.id}.{TOLD}"
@@ -49,6 +53,8 @@ class TellOwners(HaAction):
                     f"the owners of its guests are not told: {error.message}",
                 )
             return {"events": 0}
+        if self.end:
+            Marks(run.outside.ledger, run.clock).told(incident.id)
         return {"events": len(events)}
 
 
@@ -78,7 +84,8 @@ def _start(run: Run, incident: Incident) -> list[Event]:
     )
 
 
-def _end(run: Run, incident: Incident) -> list[Event]:
+def news_of_the_end(run: Run, incident: Incident) -> list[Event]:
+    """How it ended, for each owner; the same however often it is asked."""
     report = run.record.part(incident.id, "report", Report)
     if report is None:
         return []
