@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ha_actions.model import Host, Says, Testimony
@@ -24,6 +25,10 @@ TIMEOUT_S = 2.0
 silence. Source: RFC 6298, section 2 (initial RTO of 1 second)."""
 
 
+SLICE_S = 0.5
+"""How soon a try that waits for its time sees that another was answered."""
+
+
 @dataclass(frozen=True)
 class _Target:
     network: str
@@ -32,11 +37,21 @@ class _Target:
     control: str
 
 
+@dataclass
+class _Met:
+    """What all tries of one host have met so far."""
+
+    answered: list[str] = field(default_factory=list)
+    deaf: set[str] = field(default_factory=set)
+    """Networks whose control did not answer."""
+
+
 class ReachWitness(ABC):
     """``alive``: something answered; ``dead``: see the module; else silent.
 
-    Takes about ``policy.witnesses.reach_over_s`` seconds, and at most
-    ``reach_tries`` x networks x 4 s if nothing answers, controls included.
+    Tries begin at their times, all networks side by side, also while the
+    one before still waits: it takes ``policy.witnesses.reach_over_s`` and
+    the time-out of the last, and at most 4 s more if no control answers.
     """
 
     name = ""
@@ -63,27 +78,39 @@ class ReachWitness(ABC):
         targets, wrong = _targets(self._settings.networks, host)
         if not targets:
             return Says.SILENT, wrong or "no network lists this host"
-        deaf: set[str] = set()
         tries = self._settings.reach_tries
         pause = self._settings.reach_over_s / max(1, tries - 1)
-        for number in range(tries):
-            began = self._clock.now()
-            for target in targets:
-                met = self.reach(target.address, target.port)
-                if met is not Reach.NOTHING:
-                    return Says.ALIVE, _answered(target, met)
-                if not self._controlled(target):
-                    deaf.add(target.network)
-            if number + 1 < tries:
-                spent = self._clock.now() - began
-                self._clock.sleep(max(0.0, pause - spent))
+        met = _Met()
+        began = self._clock.now()
+        self._clock.together(
+            [
+                partial(self._try, target, began + number * pause, met)
+                for number in range(tries)
+                for target in targets
+            ],
+            at_most=tries * len(targets),
+        )
+        if met.answered:
+            return Says.ALIVE, met.answered[0]
         if wrong:
             return Says.SILENT, wrong
-        if deaf:
-            names = ", ".join(sorted(deaf))
+        if met.deaf:
+            names = ", ".join(sorted(met.deaf))
             return Says.SILENT, f"the control did not answer on {names}"
         names = ", ".join(t.network for t in targets)
         return Says.DEAD, f"nothing answered in {tries} tries on {names}"
+
+    def _try(self, target: _Target, due: float, met: _Met) -> None:
+        """One try at its time, unless the host has answered before."""
+        while not met.answered and (rest := due - self._clock.now()) > 0:
+            self._clock.sleep(min(rest, SLICE_S))
+        if met.answered:
+            return
+        got = self.reach(target.address, target.port)
+        if got is not Reach.NOTHING:
+            met.answered.append(_answered(target, got))
+        elif not self._controlled(target):
+            met.deaf.add(target.network)
 
     @abstractmethod
     def reach(self, address: str, port: int) -> Reach:

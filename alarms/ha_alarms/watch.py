@@ -10,8 +10,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ha_actions import executor_file, fence_file
@@ -97,7 +98,7 @@ def made(settings: WatchFile, outside: Outside) -> Watch:
         settings.timing,
     )
     cloud = outside.cloud(f"req-{uuid.uuid4()}")
-    return Watch(voice, cloud, beats_of(settings.beat_url))
+    return Watch(voice, cloud, beats_of(settings.beat_url), Threads())
 
 
 def pager_of(pages: Pages) -> Pager:
@@ -118,6 +119,17 @@ def beats_of(url: str) -> Beats:
     if not url:
         return NoBeats()
     return GroupBeats(fence_file.secret(url, "watch file: beat_url"))
+
+
+class Threads:
+    """:class:`~ha_alarms.watch_ports.Aside` by threads, which end with the
+    process."""
+
+    def begin(self, job: Callable[[], None]) -> Callable[[], bool]:
+        """Start it in a thread of its own."""
+        thread = threading.Thread(target=job, name="ha-ask", daemon=True)
+        thread.start()
+        return lambda: not thread.is_alive()
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

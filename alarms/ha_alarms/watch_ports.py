@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,6 +52,13 @@ class Beats(Protocol):
     def ended(self) -> Collection[str]:
         """Hosts that keep a beat and have lost it; empty if none can be
         told, and where nobody at all has one."""
+
+
+class Aside(Protocol):
+    """Work beside the rounds."""
+
+    def begin(self, job: Callable[[], None]) -> Callable[[], bool]:
+        """Start a job that raises nothing; whether it has ended."""
 
 
 @dataclass

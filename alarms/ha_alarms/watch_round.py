@@ -14,7 +14,7 @@ from ha_actions.model import Host
 from ha_actions.ports import Cloud
 from ha_alarms import watching
 from ha_alarms.watch_incidents import Incidents
-from ha_alarms.watch_ports import Beats
+from ha_alarms.watch_ports import Aside, Beats
 from ha_alarms.watch_suspects import Suspects
 from ha_alarms.watch_voice import Voice
 from ha_alarms.watching import Memory, Suspect
@@ -22,25 +22,36 @@ from ha_alarms.watching import Memory, Suspect
 BLIND = 3
 """Rounds in a row without an answer after which a person is told."""
 
+SLICE_S = 0.2
+"""How often it looks for an answer that it awaits."""
+
 
 class Watch:
     """One watch over the hosts and the open incidents of a cloud."""
 
-    def __init__(self, voice: Voice, cloud: Cloud, beats: Beats) -> None:
+    def __init__(
+        self, voice: Voice, cloud: Cloud, beats: Beats, aside: Aside
+    ) -> None:
         self.voice = voice
         self._cloud = cloud
         self._beats = beats
         self._clock = voice.clock
         self._memory = Memory(since=self._clock.now())
-        self._suspects = Suspects(voice, cloud)
+        self._suspects = Suspects(voice, cloud, aside)
         self._incidents = Incidents(voice)
         self._blind = 0
 
     def rest(self) -> None:
-        """The pause between two rounds; who overslept begins anew."""
-        asked = self.voice.timing.interval_s
-        before = self._clock.now()
-        self._clock.sleep(asked)
+        """The pause between two rounds; who overslept begins anew.
+
+        It is over as soon as a witness has answered.
+        """
+        left, asked = self.voice.timing.interval_s, 0.0
+        before, asking = self._clock.now(), self._suspects.asking
+        while left > 0 and not asking.answered():
+            step = min(left, SLICE_S) if asking.busy else left
+            self._clock.sleep(step)
+            left, asked = left - step, asked + step
         slept = self._clock.now() - before
         if watching.overslept(asked, slept):
             self.voice.note("watch", f"slept {slept:.0f} s; begins anew")
@@ -71,11 +82,14 @@ class Watch:
         found = watching.suspects(
             self._memory, self._ended(), voice.timing, now
         )
+        late = watching.late(self._memory, found, voice.timing, now)
         voice.figures.hosts = len(hosts)
         voice.figures.suspects = len(found)
         self._suspects.settle(found, self._memory)
-        if found:
-            voice.attempt("suspects", lambda: self._consider(found, hosts))
+        if found or late:
+            voice.attempt(
+                "suspects", lambda: self._consider(found, late, hosts)
+            )
 
     def _check_clock(self) -> None:
         offset, voice = watching.offset(self._memory), self.voice
@@ -84,8 +98,12 @@ class Watch:
             voice.tell("clock", "watch", text)
         voice.offset_s = voice.figures.offset_s = offset
 
-    def _consider(self, found: list[Suspect], hosts: list[Host]) -> None:
-        self._memory = self._suspects.consider(found, hosts, self._memory)
+    def _consider(
+        self, found: list[Suspect], late: list[Suspect], hosts: list[Host]
+    ) -> None:
+        self._memory = self._suspects.consider(
+            found, late, hosts, self._memory
+        )
 
     def _cannot_see(self, error: HaError) -> None:
         self.voice.figures.failed("nova")

@@ -34,6 +34,14 @@ class Timing:
         low=1,
         high=600,
     )
+    early_s: float = knob(
+        8,
+        "Seconds before a host is suspected at which its witnesses are "
+        "asked, so that their answers are there by then. Leave more than "
+        "Nova's report_interval and interval_s before it; 0: not before.",
+        low=0,
+        high=300,
+    )
     ask_again_s: float = knob(
         10,
         "Seconds after which a suspect's witnesses are asked again.",

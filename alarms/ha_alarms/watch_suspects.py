@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from ha_actions.errors import BadInput, HaError
@@ -16,7 +16,8 @@ from ha_actions.settings import Policy
 from ha_alarms import watch_events as events
 from ha_alarms import watching
 from ha_alarms.start import HOST_WORKFLOW, execution_id, host_start
-from ha_alarms.watch_ports import Page
+from ha_alarms.watch_asking import Asking
+from ha_alarms.watch_ports import Aside, Page
 from ha_alarms.watch_voice import Voice
 from ha_alarms.watching import Known, Memory, Orders, Suspect, Track
 
@@ -24,23 +25,17 @@ POLICY_S = 60.0
 """How long a policy that was read is used."""
 
 
-@dataclass(frozen=True)
-class Heard:
-    """What the other witnesses last said of a suspect."""
-
-    at: float
-    testimonies: tuple[Testimony, ...]
-
-
 class Suspects:
     """The suspects of one watch, from their first doubt to an incident."""
 
-    def __init__(self, voice: Voice, cloud: Cloud) -> None:
+    def __init__(self, voice: Voice, cloud: Cloud, aside: Aside) -> None:
+        self.asking = Asking(
+            voice.outside, cloud, aside, voice.timing.ask_again_s
+        )
         self._voice = voice
         self._cloud = cloud
         self._clock = voice.clock
         self._tracks: dict[str, Track] = {}
-        self._heard: dict[str, Heard] = {}
         self._down: dict[str, Host] = {}
         """Hosts that were published as dead, and are not back yet."""
         self._policy: tuple[float, Policy] | None = None
@@ -49,14 +44,13 @@ class Suspects:
     def forget(self) -> None:
         """Begin anew: the memory of the readings was lost."""
         self._tracks.clear()
-        self._heard.clear()
+        self.asking.keep(())
 
     def settle(self, found: Sequence[Suspect], memory: Memory) -> None:
         """Let go of those who are suspected no more, and say who is back."""
         names = {s.name for s in found}
         for name in [n for n in self._tracks if n not in names]:
             del self._tracks[name]
-            self._heard.pop(name, None)
             self._voice.note(name, "is suspected no more")
         for name in [n for n in self._down if n not in names]:
             seen = memory.seen.get(name)
@@ -70,10 +64,15 @@ class Suspects:
                     del self._down[name]
 
     def consider(
-        self, found: Sequence[Suspect], hosts: Sequence[Host], memory: Memory
+        self,
+        found: Sequence[Suspect],
+        late: Sequence[Suspect],
+        hosts: Sequence[Host],
+        memory: Memory,
     ) -> Memory:
         """Judge each suspect, unless the fault may be ours.
 
+        :param late: who may be suspected next: their witnesses are asked.
         :returns: the memory, with the watch's doubts about itself.
         """
         policy = self._policy_now()
@@ -81,14 +80,26 @@ class Suspects:
         domains = {h.name: domain_of(h, policy, aggregates) for h in hosts}
         doubted = self._doubt(found, memory, domains)
         memory = replace(memory, doubted={**memory.doubted, **doubted})
-        brakes = self._voice.record.brakes()
-        for suspect in found:
-            hushed = watching.hush(
-                memory, suspect.name, self._voice.timing, self._clock.now()
+        hushed = {
+            s.name: watching.hush(
+                memory, s.name, self._voice.timing, self._clock.now()
             )
+            for s in [*found, *late]
+        }
+        self.asking.keep(hushed)
+        self.asking.begin(
+            [
+                s.seen.host
+                for s in [*found, *late]
+                if not hushed[s.name] and not watching.ours(s.seen.host)
+            ],
+            policy,
+        )
+        brakes = self._voice.record.brakes() if found else []
+        for suspect in found:
             if suspect.name not in self._tracks:
-                self._track(suspect, hushed)
-            if not hushed:
+                self._track(suspect, hushed[suspect.name])
+            if not hushed[suspect.name]:
                 one = partial(self._one, suspect, policy, brakes, memory)
                 self._voice.attempt("suspect", one)
         return memory
@@ -129,10 +140,12 @@ class Suspects:
         host, name = suspect.seen.host, suspect.name
         if watching.ours(host) or f"maintenance:{name}" in _scopes(brakes):
             return
+        heard = self._heard(suspect, policy, memory)
+        if heard is None:
+            return
         known = self._known(suspect, brakes)
         if known.open:
             return
-        heard = self._ask(suspect, policy, memory)
         verdict = judge(name, heard, policy.witnesses, self._clock.now())
         before = self._tracks[name]
         track, orders = watching.decide(
@@ -220,36 +233,25 @@ class Suspects:
             found.append(state)
         return tuple(found)
 
-    def _ask(
+    def _heard(
         self, suspect: Suspect, policy: Policy, memory: Memory
-    ) -> list[Testimony]:
-        """Every witness of the policy; Nova's part we have read ourselves."""
-        host, asked = suspect.seen.host, policy.witnesses.ask
-        old = self._heard.get(host.name)
-        rest_s = self._voice.timing.ask_again_s
-        if old is None or self._clock.now() >= old.at + rest_s:
-            known = self._voice.outside.witnesses(policy, self._cloud)
-            answers = self._clock.together(
-                [
-                    partial(known[name].testify, host)
-                    for name in asked
-                    if name in known and name != NOVA
-                ],
-                at_most=8,
-            )
-            old = Heard(self._clock.now(), tuple(answers))
-            self._heard[host.name] = old
-        if NOVA not in asked:
-            return list(old.testimonies)
+    ) -> list[Testimony] | None:
+        """Every witness of the policy; Nova's part we have read ourselves.
+
+        None: the others are still being asked.
+        """
+        others = self.asking.of(suspect.name)
+        if others is None or NOVA not in policy.witnesses.ask:
+            return None if others is None else list(others)
         newest = max(s.host.updated_at for s in memory.seen.values())
         mine = watching.nova_says(
             suspect.seen,
             newest,
             policy.witnesses.watch_s,
-            self._tracks[host.name].since,
+            self._tracks[suspect.name].since,
             self._clock.now(),
         )
-        return [mine, *old.testimonies]
+        return [mine, *others]
 
     def _policy_now(self) -> Policy:
         """The policy in force, at most a minute old; the last one known

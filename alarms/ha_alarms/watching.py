@@ -147,6 +147,25 @@ def suspects(
     return found
 
 
+def late(
+    memory: Memory, found: Sequence[Suspect], timing: Timing, now: float
+) -> list[Suspect]:
+    """Hosts that will be suspected soon unless their heartbeat comes.
+
+    Their witnesses are asked in advance; nothing else follows from it.
+    """
+    known = {s.name for s in found}
+    soon = timing.suspect_s - timing.early_s
+    return [
+        Suspect(seen, f"no heartbeat for {now - seen.moved_at:.0f} s")
+        for name, seen in memory.seen.items()
+        if name not in known
+        and not seen.missing_at
+        and timing.early_s
+        and now - seen.moved_at >= soon
+    ]
+
+
 def ours(host: Host) -> bool:
     """Whether an incident of ours has taken it out of service."""
     return host.forced_down and MARK in host.disabled_reason

@@ -19,6 +19,7 @@ from ha_actions.sim.journal import TraceJournal
 from ha_actions.sim.ledger import MemoryLedger
 from ha_actions.sim.outside import outside
 from ha_actions.sim.scenario import load
+from ha_actions.sim.watches import SimAside
 from ha_alarms import watch as command
 from ha_alarms.start import Start
 from ha_alarms.watch_ports import NoBeats, NoPager
@@ -55,7 +56,9 @@ def measure(hosts: int) -> dict[str, Any]:
     ledger.create("ha.policy", {"text": scenario.policy_text})
     timing = Timing(quiet_s=0)
     voice = Voice("bench", ports, NoStarter(), NoPager(), timing)
-    watch = Watch(voice, ports.cloud("bench"), NoBeats())
+    watch = Watch(
+        voice, ports.cloud("bench"), NoBeats(), SimAside(clock, "bench")
+    )
     watch.round()
     world.power(world.host("c1"), False)
     clock.sleep(timing.suspect_s + 5)

@@ -329,3 +329,28 @@ def test_an_incident_goes_on_when_its_execution_has_failed(
     states: list[str], over_for_s: float, attempt: int
 ) -> None:
     assert watching.next_attempt(states, 1, over_for_s, TIMING) == attempt
+
+
+# -- asked in advance -----------------------------------------------------
+@pytest.mark.parametrize(
+    ("at", "early_s", "late"),
+    [
+        (16.9, 8.0, []),
+        (17.0, 8.0, ["c1"]),
+        (24.9, 8.0, ["c1"]),
+        (25.0, 8.0, []),  # suspected by now
+        (24.9, 0.0, []),
+    ],
+)
+def test_who_is_asked_after_before_anybody_suspects_him(
+    at: float, early_s: float, late: list[str]
+) -> None:
+    memory, now = looked((0, [host()])), NOW + at
+    timing = replace(TIMING, early_s=early_s)
+    found = watching.suspects(memory, (), timing, now)
+    assert [s.name for s in watching.late(memory, found, timing, now)] == late
+
+
+def test_a_missing_service_is_not_asked_after() -> None:
+    memory = looked((0, [host()]), (10, []))
+    assert watching.late(memory, [], TIMING, NOW + 24) == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import pytest
+from ha_actions.clock import SystemClock
 from ha_actions.errors import BadInput, Transient
 from ha_actions.model import Evidence, Host, Power, Reading, Says
 from ha_actions.ports import Reach
@@ -423,3 +425,24 @@ def test_a_machine_that_lets_us_ping_nobody_is_silent() -> None:
     said = witness.testify(HOST)
     assert said.says is Says.SILENT
     assert "ping_group_range" in said.detail
+
+
+def test_networks_are_asked_side_by_side() -> None:
+    """Each first try waits for the other one, so neither may come first."""
+    meet = threading.Barrier(2, timeout=5)
+
+    class Slow(Wire):
+        def connect(self, address: str, port: int, timeout_s: float) -> Reach:
+            if not address.endswith(".254"):
+                meet.wait()
+                return Reach.NOTHING
+            return Reach.OPEN
+
+    rules = Witnesses(
+        networks={"mgmt": NET, "store": STORE}, reach_tries=1, reach_over_s=1
+    )
+    nothing: Any = None
+    witness = TcpReach(
+        Policy(witnesses=rules), nothing, Slow(), nothing, SystemClock()
+    )
+    assert witness.testify(HOST).says is Says.DEAD

@@ -69,6 +69,7 @@ class SimWatch:
         self._clock = clock
         self.handle: Handle | None = None
         self._life = 0
+        self.aside = SimAside(clock, name)
 
     def begin(self) -> None:
         """Start the process."""
@@ -101,7 +102,7 @@ class SimWatch:
             timing,
         )
         beats = SimBeats(world) if world.beats else NoBeats()
-        return Watch(voice, cloud, beats)
+        return Watch(voice, cloud, beats, self.aside)
 
     def check(self) -> None:
         """:raises Transient: its network is cut."""
@@ -156,6 +157,21 @@ class OwnClock:
     def within(self, job: Callable[[], T], seconds: float) -> T:
         """As the world's clock does."""
         return self._clock.within(job, seconds)
+
+
+class SimAside:
+    """:class:`~ha_alarms.watch_ports.Aside` in virtual threads."""
+
+    def __init__(self, clock: TurnClock, name: str) -> None:
+        self._clock = clock
+        self._name = name
+        self.jobs: list[Handle] = []
+
+    def begin(self, job: Callable[[], None]) -> Callable[[], bool]:
+        """Start one; it first runs when the watch waits."""
+        handle = self._clock.spawn(job, f"{self._name}.asks")
+        self.jobs.append(handle)
+        return lambda: handle.ended
 
 
 class CutCloud(SimCloud):
@@ -286,8 +302,9 @@ def is_watch(stage: Stage, handle: Handle) -> bool:
 def raise_errors(stage: Stage) -> None:
     """A watch that broke is a defect."""
     for watch in stage.watches.values():
-        if watch.handle is not None and watch.handle.error is not None:
-            raise watch.handle.error
+        for handle in (watch.handle, *watch.aside.jobs):
+            if handle is not None and handle.error is not None:
+                raise handle.error
 
 
 def _aodh(stage: Stage, clock: TurnClock, event: Event) -> None:
