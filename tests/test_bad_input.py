@@ -6,7 +6,7 @@ Nothing is played, fenced or moved on bad input: it is refused as it is read.
 from __future__ import annotations
 
 import pytest
-from ha_actions import policy
+from ha_actions.deciders import policy
 from ha_actions.errors import BadInput
 from ha_actions.sim.scenario import load
 from ha_actions.sim.verbs import VERBS

@@ -13,72 +13,39 @@ ROOT = Path(__file__).parents[1]
 ACTIONS = ROOT / "actions" / "ha_actions"
 
 VALUES = {"model", "errors", "settings", "codec"}
-DECIDERS = {
-    *("intake", "judge", "policy", "plan", "evacuation", "report"),
-    *(
-        "prospects",
-        "around",
-        "recovery_check",
-        "explain",
-        "order",
-        "membership",
-        "returning",
-        "consent",
-    ),
-    *("moving", "snapshot", "targets"),
-}
-DECIDERS |= {"foresight", "packing", "outlook", "tidings"}
-DECIDERS |= {"server_failure", "stack_repair"}
-CORE = {"model", "errors", "settings"}
+PORTS = VALUES | {"ports"}
+OPENSTACK = {"openstack", "keystoneauth1", "requests"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
-    # first word of a module -> what of ours, and whose else, it may import
-    "model": (CORE, set()),
-    "errors": (CORE, set()),
-    "settings": (CORE, set()),
+    # a folder or file -> what of ours, and whose else, it may import
+    "model": ({"model"}, set()),
+    "errors": (set(), set()),
+    "settings": ({"model", "errors"}, set()),
     "codec": ({"errors"}, set()),
-    **dict.fromkeys(DECIDERS, (VALUES | DECIDERS, set())),
-    "policy": (VALUES | DECIDERS, {"yaml", "yaql"}),
     "ports": ({"model"}, set()),
-    "proof": (CORE | {"ports"}, set()),
-    "probe": (CORE | {"ports"}, set()),
-    "incidents": (VALUES | {"ports"}, set()),
-    "untold": (VALUES | {"ports"}, set()),
-    "cloud": (
-        VALUES | {"ports", "cloud"},
-        {"openstack", "keystoneauth1", "requests", "urllib3"},
-    ),
-    "alarm_names": ({"errors"}, {"keystoneauth1", "requests"}),
-    "record_store": ({"errors"}, set()),
-    "ledger": (VALUES | {"ports"}, {"keystoneauth1", "requests"}),
-    "network": (VALUES | {"ports", "network"}, set()),
-    "clock": (VALUES | {"ports"}, set()),
-    "bus": (
-        VALUES | {"ports"},
+    "outside": (PORTS, set()),
+    "deciders": (VALUES | {"deciders"}, set()),
+    "deciders/policy": (VALUES | {"deciders"}, {"yaml", "yaql"}),
+    "records": (PORTS | {"deciders", "records"}, set()),
+    "asking": (PORTS | {"asking"}, set()),
+    "fencing": (PORTS | {"outside", "records", "fencing"}, {"yaml"}),
+    "adapters": (PORTS | {"adapters/network"}, OPENSTACK),
+    "adapters/cloud": (PORTS | {"adapters/cloud"}, OPENSTACK | {"urllib3"}),
+    "adapters/bus": (
+        PORTS,
         {"oslo_messaging", "oslo_config", "kombu", "amqp"},
     ),
-    "barbican": (
-        VALUES | {"ports"},
-        {"openstack", "keystoneauth1", "requests"},
-    ),
-    "gauges": (VALUES | {"ports"}, {"prometheus_client"}),
-    "journal": (VALUES | {"ports"}, {"oslo_log"}),
-    "command": ({"errors"}, set()),
-    "level": (VALUES | {"ports"}, set()),
-    "fence_file": (
-        VALUES | {"ports", "level"},
-        {"yaml"},
-    ),
-    "device": (VALUES | {"ports"}, set()),
-    "clusterlabs": (VALUES | {"ports", "command", "device"}, set()),
+    "adapters/gauges": (PORTS, {"prometheus_client"}),
+    "adapters/journal": (PORTS, {"oslo_log"}),
     "fences": (
-        VALUES | {"ports", "command", "device", "clusterlabs"},
+        PORTS | {f"fencing/{m}" for m in ("command", "device", "clusterlabs")},
         {"sushy", "openstack", "keystoneauth1", "cryptography"},
     ),
-    "testimony": (VALUES | {"ports"}, set()),
-    "reach": (VALUES | {"ports", "testimony"}, set()),
-    "witnesses": (
-        VALUES | {"ports", "reach", "testimony", "fence_file"},
-        {"tooz"},
+    "witnesses": (PORTS | {"asking", "fencing/fence_file"}, {"tooz"}),
+    "step_parts": (
+        PORTS
+        | {"outside", "deciders", "records", "asking", "fencing"}
+        | {"action", "step_parts"},
+        set(),
     ),
 }
 SIM_VENDORS = {"yaml", "yaql"}  # it reads scenarios and the real workbook
@@ -93,21 +60,24 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
-            whole = node.module == "ha_actions"
-            found |= (
-                {f"{node.module}.{alias.name}" for alias in node.names}
-                if whole
-                else {str(node.module)}
-            )
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            files = {name for name in names if is_module(name)}
+            found |= files or {str(node.module)}
     return found
 
 
+def is_module(name: str) -> bool:
+    """Whether ``from package import name`` takes a file of ours."""
+    place = ACTIONS.parent.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
 def ours(path: Path) -> set[str]:
-    """Parts of the pack that it imports: ``model``, ``steps.verify``."""
+    """Parts of the pack that it imports: ``model``, ``steps/verify``."""
     return {
-        name.removeprefix("ha_actions.")
+        "/".join(name.split(".")[1:])
         for name in imports(path)
-        if name.startswith("ha_actions")
+        if name.startswith("ha_actions.")
     }
 
 
@@ -118,10 +88,16 @@ def vendors(path: Path) -> set[str]:
     return tops - mine - set(sys.stdlib_module_names)
 
 
-def family(path: Path) -> str:
-    """``cloud_http.py`` is of ``cloud``, ``fences/redfish.py`` of fences."""
-    top = path.relative_to(ACTIONS).parts[0].removesuffix(".py")
-    return next((f for f in RULES if top == f or top.startswith(f + "_")), top)
+def rule(path: Path) -> str:
+    """The nearest rule: of the file, of its family, of its folder."""
+    whole = path.relative_to(ACTIONS).with_suffix("").as_posix()
+    found = [r for r in RULES if within(whole, r)]
+    return max(found, key=len, default="")
+
+
+def within(part: str, place: str) -> bool:
+    """``adapters/network_kdump`` is of ``adapters/network``."""
+    return part == place or part.startswith((f"{place}/", f"{place}_"))
 
 
 def files(*folders: str) -> Iterator[Path]:
@@ -129,38 +105,37 @@ def files(*folders: str) -> Iterator[Path]:
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 
-RULED = [f for f in files("actions") if family(f) in RULES]
+RULED = [f for f in files("actions") if rule(f)]
 
 
 @pytest.mark.parametrize(
     "path", RULED, ids=lambda p: str(p.relative_to(ACTIONS))
 )
 def test_a_layer_imports_only_what_is_below_it(path: Path) -> None:
-    allowed, libraries = RULES[family(path)]
-    parts = {name.split(".")[0] for name in ours(path)}
+    allowed, libraries = RULES[rule(path)]
     above = {
         part
-        for part in parts
-        if not any(part == a or part.startswith(f"{a}_") for a in allowed)
+        for part in ours(path)
+        if not any(within(part, place) for place in allowed)
     }
     assert above == set()
     assert vendors(path) <= libraries
 
 
-def test_every_ruled_layer_is_there() -> None:
-    assert {family(path) for path in RULED} == set(RULES)
+def test_every_rule_is_used() -> None:
+    assert {rule(path) for path in RULED} == set(RULES)
 
 
 def test_a_fence_or_witness_never_imports_another() -> None:
     for path in files("actions/ha_actions/fences"):
-        assert not any(n.startswith("fences") for n in ours(path)), path
+        assert not any(within(n, "fences") for n in ours(path)), path
     for path in files("actions/ha_actions/witnesses"):
-        assert not any(n.startswith("witnesses") for n in ours(path)), path
+        assert not any(within(n, "witnesses") for n in ours(path)), path
 
 
 @pytest.mark.parametrize(
     "path",
-    [f for f in RULED if family(f) in DECIDERS],
+    list(files("actions/ha_actions/deciders")),
     ids=lambda p: str(p.relative_to(ACTIONS)),
 )
 def test_a_decider_reads_no_clock_and_no_file(path: Path) -> None:
@@ -193,7 +168,7 @@ def test_nothing_but_the_installer_imports_the_installer_or_the_sim() -> None:
     for path in files("actions", "alarms"):
         assert not any(n.startswith("ha_installer") for n in imports(path))
         if "sim" not in path.relative_to(ROOT).parts:
-            assert not any(n.startswith("sim") for n in ours(path)), path
+            assert not any(within(n, "sim") for n in ours(path)), path
 
 
 def is_of_the_watch(path: Path) -> bool:
@@ -203,7 +178,11 @@ def is_of_the_watch(path: Path) -> bool:
 
 def test_the_watch_decides_without_a_clock_or_a_port() -> None:
     path = ROOT / "alarms" / "ha_alarms" / "watching.py"
-    assert ours(path) == {"judge", "model", "incidents"}
+    assert {n.split("/")[0] for n in ours(path)} == {
+        "deciders",
+        "model",
+        "records",
+    }
     assert not {n.split(".")[0] for n in imports(path)} & READS_NO_CLOCK
 
 

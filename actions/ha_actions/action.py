@@ -23,7 +23,7 @@ from mistral_lib import actions
 from ha_actions.errors import HaError, Refused
 from ha_actions.model import Requires
 from ha_actions.outside import Outside, current, use
-from ha_actions.run import Run
+from ha_actions.step_parts.run import Run
 
 LOG = logging.getLogger(__name__)
 

@@ -21,19 +21,21 @@ from openstack import connection as sdk_connection
 from openstack import exceptions as sdk_errors
 from oslo_log import formatters
 
-from ha_actions import alarm_names, fence_file
-from ha_actions.barbican import Barbican
-from ha_actions.bus import MessageBus
-from ha_actions.clock import SystemClock
-from ha_actions.cloud import OpenStackCloud
-from ha_actions.cloud_capacity import PlacementCapacity
-from ha_actions.cloud_stacks import HeatStacks
+from ha_actions.adapters import alarm_names
+from ha_actions.adapters.barbican import Barbican
+from ha_actions.adapters.bus import MessageBus
+from ha_actions.adapters.clock import SystemClock
+from ha_actions.adapters.cloud.capacity import PlacementCapacity
+from ha_actions.adapters.cloud.openstack import OpenStackCloud
+from ha_actions.adapters.cloud.stacks import HeatStacks
+from ha_actions.adapters.gauges import TextFile
+from ha_actions.adapters.journal import LogJournal
+from ha_actions.adapters.ledger import MistralLedger
+from ha_actions.adapters.network import PlainNetwork
+from ha_actions.adapters.network_kdump import KdumpListener
+from ha_actions.adapters.record_store import ReportFolder
 from ha_actions.codec import from_json
-from ha_actions.gauges import TextFile
-from ha_actions.journal import LogJournal
-from ha_actions.ledger import MistralLedger
-from ha_actions.network import PlainNetwork
-from ha_actions.network_kdump import KdumpListener
+from ha_actions.fencing import fence_file
 from ha_actions.outside import NoBus, NoGauges, Outside
 from ha_actions.ports import (
     Bus,
@@ -45,7 +47,6 @@ from ha_actions.ports import (
     Stacks,
     Witness,
 )
-from ha_actions.record_store import ReportFolder
 from ha_actions.settings import Policy
 
 DEFAULT_PATH = "/etc/mistral-ha-pack/executor.yaml"

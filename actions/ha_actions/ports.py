@@ -33,9 +33,9 @@ from ha_actions.model import (
     Volume,
     Word,
 )
-from ha_actions.model_capacity import Need, Room
-from ha_actions.model_server import Deed
-from ha_actions.model_stack import StackPreview, StackState
+from ha_actions.model.capacity import Need, Room
+from ha_actions.model.server import Deed
+from ha_actions.model.stack import StackPreview, StackState
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ha_actions import fence_file
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.codec import from_json
 from ha_actions.errors import BadInput, HaError, Transient
+from ha_actions.fencing import fence_file
 from ha_actions.ports import Clock
 from ha_actions.settings import knob
 from ha_actions.witnesses.tooz_beat import (

@@ -15,9 +15,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ha_actions import executor_file, fence_file
+from ha_actions import executor_file
 from ha_actions.codec import from_json
 from ha_actions.errors import BadInput, HaError
+from ha_actions.fencing import fence_file
 from ha_actions.outside import Outside
 from ha_alarms.beat_group import GroupBeats
 from ha_alarms.watch_metrics import Exporter

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ha_actions.deciders.judge import NOVA
 from ha_actions.errors import HaError
-from ha_actions.judge import NOVA
 from ha_actions.model import Host, Testimony
 from ha_actions.outside import Outside
 from ha_actions.ports import Cloud

@@ -9,8 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+from ha_actions.deciders.tidings import host_id
 from ha_actions.model import Event, Guest, Host, Verdict
-from ha_actions.tidings import host_id
 from ha_alarms.start import HOST_EVENT, INCIDENT, SERVER
 
 HOST_UP = "compute.service.up"

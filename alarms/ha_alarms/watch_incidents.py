@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ha_actions.incidents import Opened
+from ha_actions.deciders.tidings import (
+    Owners,
+    Teller,
+    at_the_end,
+    at_the_start,
+)
 from ha_actions.model import Host, Plan, Report
-from ha_actions.tidings import Owners, Teller, at_the_end, at_the_start
+from ha_actions.records.incidents import Opened
 from ha_alarms import watching
 from ha_alarms.start import HOST_WORKFLOW, execution_id, resume_start
 from ha_alarms.watch_ports import Page

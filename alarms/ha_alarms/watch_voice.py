@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ha_actions.errors import BadInput, HaError
-from ha_actions.incidents import Record
 from ha_actions.model import Event
 from ha_actions.outside import NoBus, Outside
+from ha_actions.records.incidents import Record
 from ha_alarms.start import Start
 from ha_alarms.watch_ports import Figures, Page, Pager, Starter
 from ha_alarms.watch_settings import Timing

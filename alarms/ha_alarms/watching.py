@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ha_actions.incidents import LIVE
-from ha_actions.judge import NOVA
+from ha_actions.deciders.judge import NOVA
 from ha_actions.model import Host, Ruling, Says, Testimony, Verdict
+from ha_actions.records.incidents import LIVE
 from ha_alarms.watch_settings import Timing
 
 SKEW_S = 60.0

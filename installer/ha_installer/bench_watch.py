@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from ha_actions.incidents import Record
+from ha_actions.records.incidents import Record
 from ha_actions.sim.build import build
 from ha_actions.sim.clock import TurnClock
 from ha_actions.sim.journal import TraceJournal

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ha_actions import fence_file, fence_health, policy
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.codec import from_json, to_json
+from ha_actions.deciders import policy
 from ha_actions.errors import BadInput
 from ha_actions.executor_file import (
     DEFAULT_PATH,
@@ -20,6 +20,7 @@ from ha_actions.executor_file import (
     ExecutorFile,
     vault_of,
 )
+from ha_actions.fencing import fence_file, fence_health
 from ha_actions.settings import Fencing
 
 from ha_installer import catalogue, check_cloud, clouds, tables

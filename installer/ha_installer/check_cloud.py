@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ha_actions.deciders.policy import load
 from ha_actions.errors import HaError, Refused
 from ha_actions.model import Host
-from ha_actions.policy import load
 from ha_actions.settings import Policy
 from ha_actions.steps.look_around import LAST_RUN
 

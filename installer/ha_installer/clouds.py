@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
+from ha_actions.adapters.ledger import MistralLedger
 from ha_actions.errors import BadInput, HaError
-from ha_actions.incidents import Record
-from ha_actions.ledger import MistralLedger
 from ha_actions.ports import Capacity, Clock, Cloud, Ledger
+from ha_actions.records.incidents import Record
 
 from ha_installer.rest import Rest
 

@@ -13,12 +13,13 @@ import json
 import sys
 from typing import Any
 
-from ha_actions import confirm_dead, policy
-from ha_actions import operator_acts as acts
 from ha_actions.codec import to_json
+from ha_actions.deciders import policy
 from ha_actions.errors import Refused
 from ha_actions.executor_file import from_file
+from ha_actions.fencing import confirm_dead
 from ha_actions.model import Host
+from ha_actions.records import operator_acts as acts
 
 from ha_installer import clouds
 

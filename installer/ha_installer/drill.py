@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from ha_actions.incidents import Record
+from ha_actions.deciders.policy import choose
+from ha_actions.deciders.policy import load as load_policy
+from ha_actions.deciders.prospects import Prospect, prospects
 from ha_actions.model import Incident
-from ha_actions.policy import choose
-from ha_actions.policy import load as load_policy
-from ha_actions.prospects import Prospect, prospects
+from ha_actions.records.incidents import Record
 from ha_actions.sim.cloud import SimCloud
 from ha_actions.sim.play import world_of
 from ha_actions.sim.played import Played

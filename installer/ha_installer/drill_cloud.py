@@ -20,15 +20,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ha_actions import policy as policies
 from ha_actions.codec import nearest
+from ha_actions.deciders import policy as policies
+from ha_actions.deciders.prospects import Prospect, prospects
 from ha_actions.errors import BadInput, Failed, HaError, Refused
-from ha_actions.incidents import BEAT_S, Record
 from ha_actions.model import Guest, Host
 from ha_actions.outside import Outside
 from ha_actions.ports import Cloud, Ledger
-from ha_actions.prospects import Prospect, prospects
-from ha_actions.run import Outcomes
+from ha_actions.records.batches import Outcomes
+from ha_actions.records.incidents import BEAT_S, Record
 from ha_actions.settings import Policy
 
 from ha_installer import clouds, files, story, tables
@@ -318,7 +318,7 @@ def _watch(
     way: Way, options: argparse.Namespace, show: Progress
 ) -> dict[str, Any]:
     """Start it and show how far it is, until it has ended; its output."""
-    from ha_actions.clock import SystemClock
+    from ha_actions.adapters.clock import SystemClock
 
     clock = SystemClock()
     before = set(way.record.ids())

@@ -15,13 +15,13 @@ from typing import Any
 
 from ha_actions.action import requirements
 from ha_actions.codec import nearest, to_json
+from ha_actions.deciders.explain import explain
+from ha_actions.deciders.foresight import foresee
+from ha_actions.deciders.outlook import Foreseen, Sight
+from ha_actions.deciders.policy import choose, load
+from ha_actions.deciders.prospects import prospects
 from ha_actions.errors import BadInput
-from ha_actions.explain import explain
-from ha_actions.foresight import foresee
 from ha_actions.model import Guest
-from ha_actions.outlook import Foreseen, Sight
-from ha_actions.policy import choose, load
-from ha_actions.prospects import prospects
 from ha_actions.settings import Policy
 
 from ha_installer import files, sight, whatif_cli

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ha_actions.adapters.ledger import entry
 from ha_actions.errors import BadInput
-from ha_actions.ledger import entry
 
 from ha_installer import files
 from ha_installer.catalogue import Thing

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 import yaml
-from ha_actions import operator_acts as acts
 from ha_actions.errors import BadInput
+from ha_actions.records import operator_acts as acts
 
 from ha_installer import catalogue, files, hand_files
 from ha_installer.catalogue import Thing

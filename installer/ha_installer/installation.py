@@ -9,7 +9,7 @@ from typing import Any
 from ha_actions import process_facts
 from ha_actions.action import classes
 from ha_actions.errors import BadInput, Refused
-from ha_actions.incidents import Opened, Record
+from ha_actions.records.incidents import Opened, Record
 
 from ha_installer import catalogue, executors, interface
 from ha_installer.catalogue import Thing

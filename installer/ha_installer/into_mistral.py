@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import yaml
-from ha_actions import operator_acts
+from ha_actions.adapters.ledger import DESCRIPTION
 from ha_actions.errors import BadInput
-from ha_actions.incidents import Record
-from ha_actions.ledger import DESCRIPTION
+from ha_actions.records import operator_acts
+from ha_actions.records.incidents import Record
 
 from ha_installer.catalogue import MAIN, TAG, TRIGGER, Thing, canonical
 from ha_installer.diff import Change, Verb

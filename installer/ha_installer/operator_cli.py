@@ -12,11 +12,11 @@ import sys
 from datetime import datetime, timezone
 from typing import Any
 
-from ha_actions import operator_acts as acts
 from ha_actions.codec import to_json
 from ha_actions.errors import BadInput
-from ha_actions.incidents import Brake
 from ha_actions.model import Report, State
+from ha_actions.records import operator_acts as acts
+from ha_actions.records.incidents import Brake
 
 from ha_installer import clouds, files, tables
 
@@ -267,7 +267,7 @@ def maintenance(options: argparse.Namespace) -> int:
 
 def policy_check(options: argparse.Namespace) -> int:
     """0 if it is good; else one sentence says where it is not."""
-    from ha_actions.policy import digest
+    from ha_actions.deciders.policy import digest
 
     text = files.policy_text(options.file)
     mode = read_policy(text)
@@ -301,7 +301,7 @@ def read_policy(text: str) -> str:
     :raises BadInput: it is not a good one.
     """
     from ha_actions.action import requirements
-    from ha_actions.policy import load
+    from ha_actions.deciders.policy import load
 
     return str(load(text, requirements()).mode)
 

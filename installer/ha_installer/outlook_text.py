@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from ha_actions.codec import to_json
-from ha_actions.outlook import Foreseen, Outlook, Standing
+from ha_actions.deciders.outlook import Foreseen, Outlook, Standing
 
 from ha_installer import files
 from ha_installer.html import environment

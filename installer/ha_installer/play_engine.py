@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import BadInput, Failed
-from ha_actions.incidents import Record
 from ha_actions.outside import use
+from ha_actions.records.incidents import Record
 from ha_actions.sim.build import build
 from ha_actions.sim.clock import FreeClock
 from ha_actions.sim.journal import TraceJournal

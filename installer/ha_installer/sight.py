@@ -12,14 +12,14 @@ from pathlib import Path
 
 from ha_actions.action import requirements
 from ha_actions.codec import from_json, nearest
+from ha_actions.deciders.foresight import foresee
+from ha_actions.deciders.outlook import Foreseen, Outlook, Pace, Sight, need_of
+from ha_actions.deciders.policy import load
 from ha_actions.errors import BadInput
-from ha_actions.foresight import foresee
-from ha_actions.incidents import Brake, Record
 from ha_actions.model import Aggregate, Guest, Host, Report, Result
-from ha_actions.model_capacity import Need
-from ha_actions.outlook import Foreseen, Outlook, Pace, Sight, need_of
-from ha_actions.policy import load
+from ha_actions.model.capacity import Need
 from ha_actions.ports import Capacity, Clock, Cloud
+from ha_actions.records.incidents import Brake, Record
 from ha_actions.settings import Policy
 from ha_actions.sim.scenario import Scenario
 
@@ -238,8 +238,8 @@ def _fences(
     path: str | None, hosts: Sequence[Host], clock: Clock
 ) -> dict[str, int] | None:
     """Host -> how many devices the executor's file gives it."""
-    from ha_actions import fence_file
     from ha_actions.executor_file import DEFAULT_PATH, VARIABLE, ExecutorFile
+    from ha_actions.fencing import fence_file
 
     usual = os.environ.get(VARIABLE) or DEFAULT_PATH
     if not path and not Path(usual).exists():

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ha_actions.deciders.prospects import Prospect
+from ha_actions.deciders.report import LEFT_ALONE
 from ha_actions.errors import BadInput
-from ha_actions.incidents import Record
 from ha_actions.model import (
     GuestReport,
     Incident,
@@ -20,9 +21,8 @@ from ha_actions.model import (
     Protection,
     Report,
 )
-from ha_actions.prospects import Prospect
-from ha_actions.report import LEFT_ALONE
-from ha_actions.run import Batches, Outcomes
+from ha_actions.records.batches import Batches, Outcomes
+from ha_actions.records.incidents import Record
 
 DEEDS = {
     "ha.evacuate_servers": "evacuated",

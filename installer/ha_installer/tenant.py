@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ha_actions.codec import nearest
-from ha_actions.errors import BadInput, HaError
-from ha_actions.policy_tags import (
+from ha_actions.deciders.policy_tags import (
     TAG_PROTECTION,
     TAG_REPLACES,
     TAGS,
@@ -21,6 +20,7 @@ from ha_actions.policy_tags import (
     listen,
     strangers,
 )
+from ha_actions.errors import BadInput, HaError
 from ha_alarms.target import Target, write_action
 
 from ha_installer.rest import Rest

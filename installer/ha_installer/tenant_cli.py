@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.codec import nearest
+from ha_actions.deciders.policy_tags import CAREFUL, TAG_PROTECTION
 from ha_actions.errors import BadInput
-from ha_actions.policy_tags import CAREFUL, TAG_PROTECTION
 from ha_alarms.target import Target, read_target
 
 from ha_installer import tables, tenant_probe

@@ -6,8 +6,8 @@ import argparse
 import json
 import sys
 
+from ha_actions.deciders.outlook import Outlook
 from ha_actions.errors import BadInput
-from ha_actions.outlook import Outlook
 
 from ha_installer import outlook_text, sight, tables
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ha_actions.prospects import CODES
+from ha_actions.deciders.prospects import CODES
 from ha_installer import drill, files, html
 from ha_installer.engine import EmbeddedEngine
 from ha_installer.play_engine import play_on

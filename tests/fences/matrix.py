@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from fences import peers
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.fences.fence_agent import FenceAgent
 from ha_actions.fences.ipmi import IpmiFence
 from ha_actions.fences.redfish import RedfishFence
+from ha_actions.fencing.proof import prove_dead
 from ha_actions.model import Claim, Proof
 from ha_actions.ports import Fence
-from ha_actions.proof import prove_dead
 from ha_actions.settings import Fencing
 from unit.fakes import Journal
 

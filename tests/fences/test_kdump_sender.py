@@ -6,8 +6,8 @@ import socket
 import subprocess
 
 import pytest
-from ha_actions.clock import SystemClock
-from ha_actions.network_kdump import KdumpListener
+from ha_actions.adapters.clock import SystemClock
+from ha_actions.adapters.network_kdump import KdumpListener
 
 pytestmark = pytest.mark.fences
 

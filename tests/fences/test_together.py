@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 from fences import matrix, peers
-from ha_actions import fence_file
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import BadInput
-from ha_actions.fence_health import look_over, unfenceable
 from ha_actions.fences.fence_agent import FenceAgent
 from ha_actions.fences.ipmi import IpmiFence
 from ha_actions.fences.redfish import RedfishFence
+from ha_actions.fencing import fence_file
+from ha_actions.fencing.fence_health import look_over, unfenceable
+from ha_actions.fencing.proof import prove_dead
 from ha_actions.model import Claim, Proof, Refusal
 from ha_actions.ports import Fence
-from ha_actions.proof import prove_dead
 from ha_actions.settings import Fencing
 from unit.fakes import Journal
 

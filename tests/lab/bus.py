@@ -105,7 +105,7 @@ class Publisher:
     """
 
     def __init__(self) -> None:
-        from ha_actions.bus import MessageBus
+        from ha_actions.adapters.bus import MessageBus
 
         url = settings.TRANSPORT_URL
         self._bus = MessageBus(url, queues="durable")

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import pytest
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import HaError
 from ha_actions.model import Claim, Fix, Guest
 from ha_actions.ports import Cloud

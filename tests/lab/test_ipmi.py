@@ -14,7 +14,7 @@ PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 
 def door(host: str) -> Any:
     """The pack's own IPMI fence of a lab host."""
-    from ha_actions.clock import SystemClock
+    from ha_actions.adapters.clock import SystemClock
     from ha_actions.fences.ipmi import IpmiFence
     from rig.services import mistral
 

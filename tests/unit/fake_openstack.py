@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ha_actions.cloud import OpenStackCloud
+from ha_actions.adapters.cloud.openstack import OpenStackCloud
 from ha_actions.model import Claim
 from openstack import connection
 

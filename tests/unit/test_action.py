@@ -15,10 +15,10 @@ from ha_actions.action import (
     perform_by_name,
     requirements,
 )
-from ha_actions.batch_step import BatchStep
 from ha_actions.errors import BadInput, HaError, NoAnswer, Refused, Transient
 from ha_actions.model import Requires
-from ha_actions.run import Run
+from ha_actions.step_parts.batch_step import BatchStep
+from ha_actions.step_parts.run import Run
 from mistral_lib import actions, serialization
 from mistral_lib.utils import inspect_utils
 from unit.fakes import OPERATOR, Journal, forbidden, small_outside, used

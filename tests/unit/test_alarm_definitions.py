@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from ha_actions.intake import EVENTS
+from ha_actions.deciders.intake import EVENTS
 from ha_alarms.start import HOST_EVENT
 from ha_alarms.target import read_action
 from ha_installer.tenant import EVENTS as EVENTS_OF_TENANTS

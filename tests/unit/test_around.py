@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ha_actions.around import (
+from ha_actions.codec import from_json, to_json
+from ha_actions.deciders.around import (
     AGAIN_S,
     BETWEEN_S,
     LONG_S,
@@ -15,7 +16,6 @@ from ha_actions.around import (
     Work,
     look,
 )
-from ha_actions.codec import from_json, to_json
 from ha_actions.model import Host, Migration
 
 NOW = 1_800_000_000.0

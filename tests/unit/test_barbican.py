@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import requests
-from ha_actions.barbican import FRESH_S, Barbican
+from ha_actions.adapters.barbican import FRESH_S, Barbican
 from ha_actions.errors import BadInput, Transient
-from ha_actions.fence_file import check, fences_of
+from ha_actions.fencing.fence_file import check, fences_of
 from keystoneauth1 import adapter, noauth, session
 from unit.fakes import Clock
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import oslo_messaging
 import pytest
-from ha_actions.bus import MessageBus
+from ha_actions.adapters.bus import MessageBus
 from ha_actions.errors import BadInput, Transient
 from ha_actions.model import Event
 from ha_actions.sim.alarms import body

@@ -6,8 +6,8 @@ import argparse
 import io
 
 import pytest
+from ha_actions.deciders.policy import load
 from ha_actions.errors import BadInput, HaError, Refused
-from ha_actions.policy import load
 from ha_installer import drill_cloud
 
 LISTED = "version: 1\ndrill: {hosts: [c1]}\n"

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import BadInput
-from ha_actions.incidents import Opened, Record
 from ha_actions.model import GuestReport as Row
 from ha_actions.model import (
     Incident,
@@ -24,6 +23,7 @@ from ha_actions.model import (
     Report,
     State,
 )
+from ha_actions.records.incidents import Opened, Record
 from ha_installer import cli, clouds
 
 HERE = Path(__file__).parent

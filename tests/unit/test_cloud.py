@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from ha_actions.cloud import OpenStackCloud
+from ha_actions.adapters.cloud.openstack import OpenStackCloud
 from ha_actions.errors import (
     Failed,
     HaError,

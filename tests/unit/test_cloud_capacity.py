@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests_mock
 from fake_openstack import NOVA, Lab, connect, server
-from ha_actions.cloud_capacity import PlacementCapacity
-from ha_actions.model_capacity import Need
+from ha_actions.adapters.cloud.capacity import PlacementCapacity
+from ha_actions.model.capacity import Need
 
 PLACEMENT = "http://placement.test"
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ha_actions import cloud_values as values
+from ha_actions.adapters.cloud import values
 from ha_actions.model import Aggregate
 
 RECORDED = Path(__file__).parents[1] / "recorded"

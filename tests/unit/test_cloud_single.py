@@ -8,7 +8,7 @@ import pytest
 import requests_mock
 from fake_openstack import NOVA, Lab, claim, migration
 from ha_actions.errors import Failed
-from ha_actions.model_server import Deed
+from ha_actions.model.server import Deed
 
 
 @pytest.fixture

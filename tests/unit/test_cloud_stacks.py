@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ha_actions.cloud_stacks import HeatStacks
+from ha_actions.adapters.cloud.stacks import HeatStacks
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused, Transient
 from ha_actions.model import StackPlace
-from ha_actions.model_stack import StackResource
+from ha_actions.model.stack import StackResource
 from unit import fake_openstack as fake
 from unit.fake_openstack import PROJECT, Lab, claim
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from fakes import NOW, says
-from ha_actions.consent import Basis, Yes, basis, not_covered
+from ha_actions.deciders.consent import Basis, Yes, basis, not_covered
 from ha_actions.model import Refusal, Ruling, Says, Verdict
 
 SHOWN = Basis(

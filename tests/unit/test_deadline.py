@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import Failed, Transient
+from ha_actions.fencing.proof import OTHERS_S, prove_dead
 from ha_actions.model import Claim, Evidence, Power, Proof, Reading, Refusal
-from ha_actions.proof import OTHERS_S, prove_dead
 from ha_actions.settings import Fencing
 from unit.fakes import Journal
 

@@ -7,9 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from ha_actions.batch_step import Job
 from ha_actions.errors import NoAnswer
-from ha_actions.incidents import LEASE_S, SPARE_S, Opened
 from ha_actions.model import (
     Batch,
     Claim,
@@ -21,7 +19,10 @@ from ha_actions.model import (
     Reading,
     Requires,
 )
-from ha_actions.run import Batches, Run
+from ha_actions.records.batches import Batches
+from ha_actions.records.incidents import LEASE_S, SPARE_S, Opened
+from ha_actions.step_parts.batch_step import Job
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.evacuate_servers import EvacuateServers
 from unit.fakes import (
     NOW,

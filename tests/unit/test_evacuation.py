@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ha_actions.evacuation import Move, lands_stopped, next_move
+from ha_actions.deciders.evacuation import Move, lands_stopped, next_move
 from ha_actions.model import (
     TERMINAL_MIGRATIONS,
     Guest,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ha_actions.bus import MessageBus
+from ha_actions.adapters.bus import MessageBus
 from ha_actions.errors import BadInput, Transient
 from ha_actions.executor_file import from_file
 from ha_actions.outside import NoBus

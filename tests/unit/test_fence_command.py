@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ha_actions.command import Ran, run
 from ha_actions.errors import BadInput, NoAnswer, Transient
+from ha_actions.fencing.command import Ran, run
 
 
 def test_input_output_status() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ha_actions import fence_file
 from ha_actions.errors import BadInput
-from ha_actions.level import AllOf
+from ha_actions.fencing import fence_file
+from ha_actions.fencing.level import AllOf
 from ha_actions.model import Evidence
 from unit.fakes import Clock
 

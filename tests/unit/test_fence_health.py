@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from ha_actions.errors import BadInput, Transient
-from ha_actions.fence_health import look_over, unfenceable
-from ha_actions.level import AllOf
+from ha_actions.fencing.fence_health import look_over, unfenceable
+from ha_actions.fencing.level import AllOf
 from ha_actions.model import Evidence, Power
 from ha_actions.ports import Fence
 from ha_installer import cli

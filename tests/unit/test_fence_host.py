@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 from ha_actions.errors import Refused
-from ha_actions.incidents import Opened
 from ha_actions.model import Ruling, Verdict
-from ha_actions.run import Run
+from ha_actions.records.incidents import Opened
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.fence_host import FenceHost
 from unit.fakes import NOW, Clock, Device, incident, small_outside
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import BadInput, Failed, HaError, Refused, Transient
 from ha_actions.fences.ipmi import IpmiFence
 from ha_actions.model import Power

@@ -11,9 +11,9 @@ from ha_actions.errors import (
     Refused,
     Transient,
 )
-from ha_actions.level import AllOf
+from ha_actions.fencing.level import AllOf
+from ha_actions.fencing.proof import prove_dead
 from ha_actions.model import Evidence, Power, Proof
-from ha_actions.proof import prove_dead
 from ha_actions.settings import Fencing
 from unit.fakes import Clock, Device, Journal, claim
 

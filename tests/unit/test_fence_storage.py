@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ha_actions.deciders.plan import make_plan
 from ha_actions.errors import BadInput, Failed, HaError, Refused, Transient
 from ha_actions.fences.ceph_blocklist import CephBlocklist
 from ha_actions.fences.rehearsal import RehearsalFence
 from ha_actions.fences.scsi_reservation import ScsiReservation
 from ha_actions.model import Evidence, Power, Protection, Requires
-from ha_actions.plan import make_plan
 from ha_actions.settings import Policy
 from unit.fakes import NOW, Clock, claim, guest, planned
 from unit.programs import Answer, Program

@@ -6,11 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ha_actions import confirm_dead
-from ha_actions.confirm_dead import Look
+from ha_actions.deciders.judge import judge
 from ha_actions.errors import BadInput, HaError, Refused, Transient
-from ha_actions.incidents import Opened
-from ha_actions.judge import judge
+from ha_actions.fencing import confirm_dead
+from ha_actions.fencing.confirm_dead import Look
+from ha_actions.fencing.operator_word import (
+    MARK,
+    give,
+    with_testimony,
+    with_word,
+)
+from ha_actions.fencing.operator_word import Word as Given
+from ha_actions.fencing.proof import look_again, prove_dead
 from ha_actions.model import (
     Evidence,
     Incident,
@@ -21,11 +28,9 @@ from ha_actions.model import (
     Says,
 )
 from ha_actions.model import Testimony as Heard
-from ha_actions.operator_word import MARK, give, with_testimony, with_word
-from ha_actions.operator_word import Word as Given
-from ha_actions.proof import look_again, prove_dead
-from ha_actions.run import Run
+from ha_actions.records.incidents import Opened
 from ha_actions.settings import Fencing, Policy, Witnesses
+from ha_actions.step_parts.run import Run
 from unit.fakes import (
     NOW,
     Clock,

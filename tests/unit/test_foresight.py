@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 from fakes import guest, host, port
-from ha_actions.foresight import CURES, foresee
-from ha_actions.model import Guest, Mode, Requires
-from ha_actions.model_capacity import Need, Room
-from ha_actions.outlook import (
+from ha_actions.deciders.foresight import CURES, foresee
+from ha_actions.deciders.outlook import (
     Foreseen,
     Outlook,
     Pace,
@@ -18,7 +16,9 @@ from ha_actions.outlook import (
     Standing,
     need_of,
 )
-from ha_actions.prospects import CODES
+from ha_actions.deciders.prospects import CODES
+from ha_actions.model import Guest, Mode, Requires
+from ha_actions.model.capacity import Need, Room
 from ha_actions.settings import Policy
 
 NEED = Need((("MEMORY_MB", 1024),))

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ha_actions import house
+from ha_actions.adapters.record_store import ReportFolder
+from ha_actions.deciders.policy import digest
 from ha_actions.errors import Failed, HaError, Transient
-from ha_actions.incidents import Opened, Record
 from ha_actions.model import Host, Incident, Migration, Report, State
-from ha_actions.policy import digest
-from ha_actions.record_store import ReportFolder
-from ha_actions.returns import ENDED
-from ha_actions.run import Run
+from ha_actions.records import house
+from ha_actions.records.incidents import RETURN_ENDED, Opened, Record
 from ha_actions.sim.ledger import MemoryLedger
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.look_around import LAST_RUN, LOCK, MEMORY, LookAround
 from unit.fakes import NOW, Clock, Journal, host, small_outside
 
@@ -116,7 +115,7 @@ def test_what_a_host_is_out_by_never_goes(record: Record) -> None:
     assert house.prune(record, Store()) == ["c1-first"]
     assert record.last_closed("c1")[0] == "c1-last"
     assert record.parts("c1-last", "marked") == ["marked"]
-    record.keep("c1-last", ENDED, {"at": NOW})
+    record.keep("c1-last", RETURN_ENDED, {"at": NOW})
     assert house.prune(record, Store()) == ["c1-last"]
     assert not record.ledger.names("ha.last.")
 

@@ -10,14 +10,6 @@ from typing import TypeVar
 
 import pytest
 from ha_actions.errors import BadInput, Refused
-from ha_actions.incidents import (
-    BEAT_S,
-    LEASE_S,
-    SPARE_S,
-    Brake,
-    Opened,
-    Record,
-)
 from ha_actions.model import (
     Claim,
     Evidence,
@@ -25,6 +17,14 @@ from ha_actions.model import (
     Proof,
     Refusal,
     Verdict,
+)
+from ha_actions.records.incidents import (
+    BEAT_S,
+    LEASE_S,
+    SPARE_S,
+    Brake,
+    Opened,
+    Record,
 )
 from ha_actions.settings import Limits
 from ha_actions.sim.ledger import MemoryLedger

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import requests
-from ha_actions.clock import SystemClock
-from ha_actions.incidents import Opened, Record
-from ha_actions.ledger import ENDED, MistralLedger
+from ha_actions.adapters.clock import SystemClock
+from ha_actions.adapters.ledger import ENDED, MistralLedger
 from ha_actions.model import Incident
+from ha_actions.records.incidents import Opened, Record
 from ha_installer import catalogue, cli, clouds
 from ha_installer.catalogue import TAG, TRIGGER
 

@@ -7,7 +7,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from ha_actions.intake import EVENTS, SKEW_S, Summons, by_hand, read_alarm
+from ha_actions.deciders.intake import (
+    EVENTS,
+    SKEW_S,
+    Summons,
+    by_hand,
+    read_alarm,
+)
 from ha_actions.model import Dismissal
 from hypothesis import given
 from hypothesis import strategies as st

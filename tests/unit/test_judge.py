@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from ha_actions.judge import judge, within_limits
+from ha_actions.deciders.judge import judge, within_limits
 from ha_actions.model import Host, Ruling, Says, Verdict
 from ha_actions.settings import Limits, Witnesses
 from unit.fakes import NOW, host, says

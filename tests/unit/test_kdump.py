@@ -8,12 +8,17 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
+from ha_actions.adapters.network import PlainNetwork
+from ha_actions.adapters.network_kdump import (
+    FRESH_S,
+    MAGIC,
+    PORT,
+    KdumpListener,
+)
+from ha_actions.deciders.policy import load
 from ha_actions.errors import BadInput, Transient
 from ha_actions.model import Host, Says
-from ha_actions.network import PlainNetwork
-from ha_actions.network_kdump import FRESH_S, MAGIC, PORT, KdumpListener
-from ha_actions.policy import load
 from ha_actions.witnesses.kdump import Kdump
 from unit.fakes import Clock
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from ha_actions.adapters.ledger import MistralLedger
 from ha_actions.errors import (
     BadInput,
     Failed,
@@ -19,7 +20,6 @@ from ha_actions.errors import (
     Refused,
     Transient,
 )
-from ha_actions.ledger import MistralLedger
 
 FAKE = "http://mistral.test/v2"
 

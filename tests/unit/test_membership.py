@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ha_actions.membership import (
+from ha_actions.deciders.membership import (
     member_for,
     members_of,
     not_serving,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ha_actions.deciders.moving import in_the_way
 from ha_actions.model import Migration
-from ha_actions.moving import in_the_way
 from unit.fake_openstack import NOVA, Lab, migration
 from unit.fakes import guest
 

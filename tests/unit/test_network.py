@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
+from ha_actions.adapters.journal import LogJournal
+from ha_actions.adapters.network import PlainNetwork
 from ha_actions.errors import BadInput
-from ha_actions.journal import LogJournal
-from ha_actions.network import PlainNetwork
 from ha_actions.ports import Reach
 
 

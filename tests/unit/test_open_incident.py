@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 from typing import Any, cast
 
 import pytest
+from ha_actions.deciders.policy import digest
 from ha_actions.errors import Refused, Transient
-from ha_actions.incidents import Opened
 from ha_actions.model import Host, Incident
-from ha_actions.policy import digest
-from ha_actions.run import Run
+from ha_actions.records.incidents import Opened
 from ha_actions.sim.ledger import MemoryLedger
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.close_incident import CloseIncident
 from ha_actions.steps.open_incident import OpenIncident
 from unit.fakes import Journal, host, incident, small_outside

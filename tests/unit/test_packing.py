@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fakes import guest, host
+from ha_actions.deciders.packing import Packer, Seat
 from ha_actions.model import Group
-from ha_actions.model_capacity import Need, Room
-from ha_actions.packing import Packer, Seat
+from ha_actions.model.capacity import Need, Room
 
 SMALL = Need((("MEMORY_MB", 1024), ("VCPU", 1)))
 BIG = Need((("MEMORY_MB", 4096), ("VCPU", 1)))

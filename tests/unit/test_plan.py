@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
+from ha_actions.deciders.order import circles
+from ha_actions.deciders.plan import READY, make_plan
+from ha_actions.deciders.prospects import prospects
 from ha_actions.model import (
     Group,
     Member,
@@ -15,9 +18,6 @@ from ha_actions.model import (
     Protection,
     Requires,
 )
-from ha_actions.order import circles
-from ha_actions.plan import READY, make_plan
-from ha_actions.prospects import prospects
 from ha_actions.settings import Policy, Recovery
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from ha_actions.deciders.policy import digest, domain_of, load, mode_for
 from ha_actions.errors import BadInput
 from ha_actions.model import Aggregate, Host, Mode
-from ha_actions.policy import digest, domain_of, load, mode_for
 from ha_actions.settings import Policy
 
 TOP = Path(__file__).parents[2]

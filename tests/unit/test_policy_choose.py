@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any
 
 import pytest
+from ha_actions.deciders.policy import choose, load
+from ha_actions.deciders.policy_tags import TAGS
 from ha_actions.model import (
     Aggregate,
     Choice,
@@ -13,8 +15,6 @@ from ha_actions.model import (
     Priority,
     Protection,
 )
-from ha_actions.policy import choose, load
-from ha_actions.policy_tags import TAGS
 from ha_actions.settings import Policy
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 from ha_actions.codec import from_json
-from ha_actions.explain import explain
+from ha_actions.deciders.explain import explain
+from ha_actions.deciders.policy import load
+from ha_actions.deciders.policy_tags import TAGS
+from ha_actions.deciders.prospects import CODES
 from ha_actions.model import Aggregate, Guest
-from ha_actions.policy import load
-from ha_actions.policy_tags import TAGS
-from ha_actions.prospects import CODES
 from ha_installer.policy_docs import main, renew
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"

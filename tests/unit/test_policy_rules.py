@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ha_actions.deciders.policy_rules import FACTS, check, evaluate, facts
 from ha_actions.errors import BadInput
 from ha_actions.model import Aggregate, Group, Guest, Port
-from ha_actions.policy_rules import FACTS, check, evaluate, facts
 
 GUEST = Guest(
     id="g1",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ha_actions.asking.probe import probe
 from ha_actions.ports import Reach
-from ha_actions.probe import probe
 from unit.fakes import Wire, guest, port
 
 HERE = "10.0.0.5"

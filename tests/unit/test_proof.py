@@ -16,6 +16,7 @@ from ha_actions.errors import (
     Refused,
     Transient,
 )
+from ha_actions.fencing.proof import look_again, prove_dead
 from ha_actions.model import (
     Claim,
     Evidence,
@@ -25,7 +26,6 @@ from ha_actions.model import (
     Refusal,
     Says,
 )
-from ha_actions.proof import look_again, prove_dead
 from ha_actions.settings import Fencing
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ha_actions.explain import explain
+from ha_actions.deciders.explain import explain
+from ha_actions.deciders.policy import load
+from ha_actions.deciders.prospects import CODES, MOVING, prospects
 from ha_actions.model import Choice, Guest, Protection, Requires
-from ha_actions.policy import load
-from ha_actions.prospects import CODES, MOVING, prospects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

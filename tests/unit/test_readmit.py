@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ha_actions.model import Host
-from ha_actions.run import Run
 from ha_actions.sim.ledger import MemoryLedger
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.readmit_host import ReadmitHost
 from unit.fakes import host, incident, small_outside
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ha_actions.deciders.recovery_check import check_guest, wanted_state
 from ha_actions.model import Finding, Guest, Member, Protection, Volume
-from ha_actions.recovery_check import check_guest, wanted_state
 from unit.fakes import guest, planned, port
 
 CATTLE = Protection.CATTLE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import (
     BadInput,
     Failed,

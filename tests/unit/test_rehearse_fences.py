@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ha_actions.adapters.gauges import TextFile
 from ha_actions.errors import BadInput, Failed
-from ha_actions.gauges import TextFile
 from ha_actions.model import Host, Power
-from ha_actions.run import Run
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.rehearse_fences import NAMED, RehearseFences
 from unit.fakes import NOW, Clock, Device, Journal, host, small_outside
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ha_actions.deciders.report import make_report, refused
 from ha_actions.model import (
     Choice,
     Finding,
@@ -20,7 +21,6 @@ from ha_actions.model import (
     Result,
     State,
 )
-from ha_actions.report import make_report, refused
 from unit.fakes import NOW, guest, incident, planned
 
 EVACUATE, MEMBERS = "ha.evacuate_servers", "ha.update_members"

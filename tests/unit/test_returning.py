@@ -6,6 +6,14 @@ from dataclasses import replace
 
 import pytest
 from fakes import NOW
+from ha_actions.deciders.returning import (
+    MARK,
+    Known,
+    may_return,
+    moved,
+    put_out_by,
+    still_well,
+)
 from ha_actions.model import (
     Choice,
     Guest,
@@ -16,14 +24,6 @@ from ha_actions.model import (
     Protection,
     Says,
     Testimony,
-)
-from ha_actions.returning import (
-    MARK,
-    Known,
-    may_return,
-    moved,
-    put_out_by,
-    still_well,
 )
 from ha_actions.settings import Returning
 

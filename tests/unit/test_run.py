@@ -14,7 +14,6 @@ from ha_actions.errors import (
     Refused,
     Transient,
 )
-from ha_actions.incidents import LEASE_S, Brake, Opened
 from ha_actions.model import (
     Batch,
     Claim,
@@ -30,10 +29,12 @@ from ha_actions.model import (
     Says,
 )
 from ha_actions.model import Testimony as Heard
-from ha_actions.run import PATIENCE_S, Batches, Run, host_named
+from ha_actions.records.batches import Batches
+from ha_actions.records.incidents import LEASE_S, Brake, Opened
 from ha_actions.settings import Policy
 from ha_actions.settings import Witnesses as Rules
 from ha_actions.sim.ledger import MemoryLedger
+from ha_actions.step_parts.run import PATIENCE_S, Run, host_named
 from unit.fakes import (
     NOW,
     Clock,

@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 from fakes import NOW, guest
-from ha_actions.errors import BadInput
-from ha_actions.model import Dismissal, Migration
-from ha_actions.model_server import Cause, Deed, Rung, ServerNews
-from ha_actions.policy import load
-from ha_actions.server_failure import (
+from ha_actions.deciders.policy import load
+from ha_actions.deciders.server_failure import (
     diagnose,
     hindered,
     next_rung,
@@ -18,6 +15,9 @@ from ha_actions.server_failure import (
     server_by_hand,
     verb_for,
 )
+from ha_actions.errors import BadInput
+from ha_actions.model import Dismissal, Migration
+from ha_actions.model.server import Cause, Deed, Rung, ServerNews
 from ha_actions.sim import alarms
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ha_actions.incidents import Record
-from ha_actions.model_server import ServerFailure
-from ha_actions.server_record import ServerOpened, ServerRecord
+from ha_actions.model.server import ServerFailure
+from ha_actions.records.incidents import Record
+from ha_actions.records.server_record import ServerOpened, ServerRecord
 from ha_actions.sim.ledger import MemoryLedger
 from unit.fakes import NOW, Clock
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ha_actions.deciders.policy import load as load_policy
 from ha_actions.errors import HaError
-from ha_actions.incidents import Record
 from ha_actions.model import Claim
 from ha_actions.outside import current
-from ha_actions.policy import load as load_policy
+from ha_actions.records.incidents import Record
 from ha_actions.sim.build import build
 from ha_actions.sim.checks import Evidence, check_all
 from ha_actions.sim.clock import TurnClock

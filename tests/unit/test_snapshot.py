@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ha_actions.deciders.snapshot import compare, fixes, take
 from ha_actions.model import (
     Attachment,
     Fix,
@@ -14,7 +15,6 @@ from ha_actions.model import (
     Snapshot,
     Volume,
 )
-from ha_actions.snapshot import compare, fixes, take
 from unit.fakes import guest, port
 
 FIP = FloatingIp(

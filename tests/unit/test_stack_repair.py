@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ha_actions.model import StackPlace
-from ha_actions.model_stack import StackPreview, StackResource, StackState
-from ha_actions.stack_repair import (
+from ha_actions.deciders.stack_repair import (
     Asked,
     Move,
     next_move,
@@ -15,6 +13,8 @@ from ha_actions.stack_repair import (
     pet_in_stack,
     replaced_by,
 )
+from ha_actions.model import StackPlace
+from ha_actions.model.stack import StackPreview, StackResource, StackState
 
 NOW, WAIT_S = 1000.0, 60.0
 

@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 import pytest
-from ha_actions.intake import Summons, read_alarm
+from ha_actions.deciders.intake import Summons, read_alarm
 from ha_alarms.start import (
     HOST_WORKFLOW,
     NoStart,

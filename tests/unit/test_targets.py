@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ha_actions.deciders.targets import pick, spare, usable, wanted
 from ha_actions.model import Aggregate, Host, Migration
-from ha_actions.targets import pick, spare, usable, wanted
 from unit import fake_openstack as fake
 from unit.fake_openstack import Lab, claim
 

@@ -6,6 +6,13 @@ import dataclasses
 from typing import Any
 
 from fakes import NOW, incident, says
+from ha_actions.deciders.tidings import (
+    Owned,
+    Teller,
+    at_the_end,
+    at_the_start,
+    host_id,
+)
 from ha_actions.model import (
     Evidence,
     GuestReport,
@@ -20,7 +27,6 @@ from ha_actions.model import (
     State,
     Verdict,
 )
-from ha_actions.tidings import Owned, Teller, at_the_end, at_the_start, host_id
 
 SPACE = "00000000-0000-4000-8000-000000000007"
 MINE = incident()

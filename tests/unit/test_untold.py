@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from ha_actions.errors import Transient
-from ha_actions.model import Event
-from ha_actions.model_server import ServerFailure, ServerReport
-from ha_actions.run import Run
-from ha_actions.sim.ledger import MemoryLedger
-from ha_actions.steps.tell_late import TellLate
-from ha_actions.steps.tell_server_owner import TellServerOwner
-from ha_actions.tidings_alone import (
+from ha_actions.deciders.tidings_alone import (
     not_restarted,
     restart_begins,
     restart_ended,
 )
-from ha_actions.untold import DROP_S, LATE_S, Marks
+from ha_actions.errors import Transient
+from ha_actions.model import Event
+from ha_actions.model.server import ServerFailure, ServerReport
+from ha_actions.records.untold import DROP_S, LATE_S, Marks
+from ha_actions.sim.ledger import MemoryLedger
+from ha_actions.step_parts.run import Run
+from ha_actions.steps.tell_late import TellLate
+from ha_actions.steps.tell_server_owner import TellServerOwner
 from unit.fakes import NOW, Clock, Journal, small_outside
 
 SPACE = "00000000-0000-4000-8000-000000000007"

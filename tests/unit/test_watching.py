@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ha_actions.judge import judge
+from ha_actions.deciders.judge import judge
 from ha_actions.model import Host, Says, Testimony
 from ha_actions.settings import Witnesses
 from ha_alarms import watching

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import pytest
-from ha_actions.clock import SystemClock
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import BadInput, Transient
 from ha_actions.model import Evidence, Host, Power, Reading, Says
 from ha_actions.ports import Reach

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ha_actions import command, device
 from ha_actions.errors import Failed, HaError, Transient
+from ha_actions.fencing import command, device
 from ha_actions.model import Claim, Evidence, Power, Reading
 from ha_actions.ports import Clock
 

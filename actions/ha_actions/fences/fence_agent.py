@@ -5,7 +5,7 @@ Evidence is power, unless the entry says otherwise.
 
 from __future__ import annotations
 
-from ha_actions.clusterlabs import Agent
+from ha_actions.fencing.clusterlabs import Agent
 from ha_actions.model import Evidence
 
 

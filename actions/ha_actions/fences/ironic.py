@@ -17,7 +17,6 @@ import openstack
 from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
 
-from ha_actions import device
 from ha_actions.errors import (
     BadInput,
     Failed,
@@ -26,6 +25,7 @@ from ha_actions.errors import (
     Refused,
     Transient,
 )
+from ha_actions.fencing import device
 from ha_actions.model import Claim, Evidence, Power, Reading
 from ha_actions.ports import Clock
 

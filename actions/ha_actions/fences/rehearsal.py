@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ha_actions import device
+from ha_actions.fencing import device
 from ha_actions.model import Claim, Evidence, Reading
 from ha_actions.ports import Clock
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ha_actions import command, device
 from ha_actions.errors import BadInput, Failed, HaError, Transient
+from ha_actions.fencing import command, device
 from ha_actions.model import Claim, Evidence, Power, Reading
 from ha_actions.ports import Clock
 

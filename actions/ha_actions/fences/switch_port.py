@@ -6,7 +6,7 @@ must accept ``network``.
 
 from __future__ import annotations
 
-from ha_actions.clusterlabs import Agent
+from ha_actions.fencing.clusterlabs import Agent
 from ha_actions.model import Evidence
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ha_actions.model import Guest
-from ha_actions.model_capacity import Need, Room
+from ha_actions.model.capacity import Need, Room
 from ha_actions.sim.world import World
 
 SLOT = Need((("MEMORY_MB", 2048), ("VCPU", 1)))

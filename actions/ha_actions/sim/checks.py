@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ha_actions.incidents import Record
 from ha_actions.model import (
     Incident,
     Plan,
@@ -19,11 +18,12 @@ from ha_actions.model import (
     Refusal,
     Report,
 )
-from ha_actions.server_record import ServerRecord
+from ha_actions.records.incidents import Record
+from ha_actions.records.server_record import ServerRecord
+from ha_actions.records.untold import Marks
 from ha_actions.settings import Policy
 from ha_actions.sim.things import Change
 from ha_actions.sim.world import World
-from ha_actions.untold import Marks
 
 TOUCHING = frozenset(
     {"evacuate", "recreate", "reset_state", "set_power", "delete"}

@@ -20,7 +20,7 @@ from ha_actions.model import (
     Member,
     Migration,
 )
-from ha_actions.model_server import Deed
+from ha_actions.model.server import Deed
 from ha_actions.sim.balancers import SimBalancers
 from ha_actions.sim.belongings import SimBelongings
 from ha_actions.sim.nova import Nova

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ha_actions import operator_acts
-from ha_actions.confirm_dead import Look, confirm
+from ha_actions.deciders.policy_tags import TAG_REPLACES
 from ha_actions.errors import BadInput
-from ha_actions.incidents import Record
-from ha_actions.policy_tags import TAG_REPLACES
+from ha_actions.fencing.confirm_dead import Look, confirm
+from ha_actions.records import operator_acts
+from ha_actions.records.incidents import Record
 from ha_actions.sim import alarms
 from ha_actions.sim.balancers import fail_over
 from ha_actions.sim.nova import Nova

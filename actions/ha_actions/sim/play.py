@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ha_actions.incidents import Record
+from ha_actions.deciders.policy import load as load_policy
 from ha_actions.outside import use
-from ha_actions.policy import load as load_policy
-from ha_actions.server_record import ServerRecord
+from ha_actions.records.incidents import Record
+from ha_actions.records.server_record import ServerRecord
 from ha_actions.sim.build import build
 from ha_actions.sim.checks import Evidence, check_all
 from ha_actions.sim.clock import TurnClock

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ha_actions.incidents import Record
 from ha_actions.model import GuestReport, Incident, Report
 from ha_actions.ports import Ledger
+from ha_actions.records.incidents import Record
 from ha_actions.sim.journal import TraceJournal
 from ha_actions.sim.things import SimGuest
 from ha_actions.sim.world import World

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from ha_actions.codec import from_json, nearest
+from ha_actions.deciders.policy import load as load_policy
 from ha_actions.errors import BadInput
 from ha_actions.model import Protection
-from ha_actions.policy import load as load_policy
 from ha_actions.sim.devices import CONTROL
 from ha_actions.sim.verbs import Act, Names, parse
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ha_actions.errors import Failed
-from ha_actions.model_server import Deed
+from ha_actions.model.server import Deed
 from ha_actions.sim.nova import POWER_S, Nova
 from ha_actions.sim.things import (
     RUNNING,

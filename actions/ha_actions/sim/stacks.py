@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ha_actions.errors import Failed, HaError
 from ha_actions.model import Claim, StackPlace
-from ha_actions.model_stack import StackPreview, StackResource, StackState
+from ha_actions.model.stack import StackPreview, StackResource, StackState
 from ha_actions.sim.cloud import SimCloud
 from ha_actions.sim.nova import Nova
 from ha_actions.sim.things import SimResource, SimStack, uid

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ha_actions.model import Group, Guest, Member, Migration, Port
-from ha_actions.model_server import Deed
+from ha_actions.model.server import Deed
 
 NAMESPACE = uuid.UUID("5f1f7a0e-0000-4000-8000-68612d73696d")
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from ha_actions import process_facts
 from ha_actions.action import HaAction, classes
+from ha_actions.deciders.policy import load
 from ha_actions.errors import HaError
 from ha_actions.model import Event
 from ha_actions.outside import NoBus
-from ha_actions.policy import load
-from ha_actions.run import Run
 from ha_actions.settings import Policy
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 60
 PROBE_EVENT = "ha.probe"

@@ -7,8 +7,10 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.codec import to_json
-from ha_actions.consent import Yes, basis, not_covered
-from ha_actions.judge import judge, within_limits
+from ha_actions.deciders.consent import Yes, basis, not_covered
+from ha_actions.deciders.judge import judge, within_limits
+from ha_actions.deciders.policy import domain_of, mode_for
+from ha_actions.deciders.report import FALSE_ALARM
 from ha_actions.model import (
     Host,
     Incident,
@@ -19,10 +21,8 @@ from ha_actions.model import (
     Testimony,
     Verdict,
 )
-from ha_actions.policy import domain_of, mode_for
-from ha_actions.report import FALSE_ALARM
-from ha_actions.run import Run, host_named, unlisted
 from ha_actions.settings import Policy
+from ha_actions.step_parts.run import Run, host_named, unlisted
 
 DEADLINE_S = 1750
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.returning import PASSING, Known, may_return
 from ha_actions.errors import BadInput
 from ha_actions.model import Refusal
-from ha_actions.returning import PASSING, Known, may_return
-from ha_actions.returns import look, policy_now, tell_once
-from ha_actions.run import Run
 from ha_actions.settings import Policy
+from ha_actions.step_parts.returns import look, policy_now, tell_once
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 800
 LOOK_S = 5.0

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ha_actions.batch_step import BatchStep, Job
+from ha_actions.asking.probe import probe
+from ha_actions.deciders.policy_tags import TAG_REPLACES
 from ha_actions.model import Guest, Planned, Requires, Result
-from ha_actions.policy_tags import TAG_REPLACES
-from ha_actions.probe import probe
+from ha_actions.step_parts.batch_step import BatchStep, Job
 
 REQUIRES = Requires.VERDICT
 DEADLINE_S = 2300

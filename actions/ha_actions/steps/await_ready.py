@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ha_actions.batch_step import BatchStep, Job
+from ha_actions.asking.probe import probe
+from ha_actions.deciders.evacuation import copy_state
+from ha_actions.deciders.membership import missing_from, not_serving
+from ha_actions.deciders.recovery_check import wanted_state
 from ha_actions.errors import Transient
-from ha_actions.evacuation import copy_state
-from ha_actions.membership import missing_from, not_serving
 from ha_actions.model import Guest, Member, Planned, Requires, Result
-from ha_actions.probe import probe
-from ha_actions.recovery_check import wanted_state
+from ha_actions.step_parts.batch_step import BatchStep, Job
 from ha_actions.steps.recreate_servers import DELETED
 from ha_actions.steps.update_members import is_cattle
 

@@ -6,6 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.report import (
+    DEFERRED,
+    FALSE_ALARM,
+    make_report,
+    refused,
+)
 from ha_actions.errors import HaError, Refused
 from ha_actions.model import (
     Incident,
@@ -20,12 +26,11 @@ from ha_actions.model import (
     State,
     Verdict,
 )
-from ha_actions.report import DEFERRED, FALSE_ALARM, make_report, refused
-from ha_actions.run import Run
+from ha_actions.records.untold import Marks
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.make_plan import earlier_guests
 from ha_actions.steps.verify import Checked
-from ha_actions.untold import Marks
 
 DEADLINE_S = 280
 SERVES = frozenset(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.model_server import Climb, ServerFailure, ServerReport
-from ha_actions.run import Run
-from ha_actions.server_record import ServerRecord
-from ha_actions.tidings_alone import restart_ended
-from ha_actions.untold import Marks
+from ha_actions.deciders.tidings_alone import restart_ended
+from ha_actions.model.server import Climb, ServerFailure, ServerReport
+from ha_actions.records.server_record import ServerRecord
+from ha_actions.records.untold import Marks
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 80
 QUIET = frozenset({"deleted", "dry_run"})

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.membership import Drain, to_drain
+from ha_actions.deciders.policy import choose
 from ha_actions.errors import HaError, Refused
-from ha_actions.membership import Drain, to_drain
 from ha_actions.model import Choice, Claim, Incident, Member, Protection
-from ha_actions.policy import choose
-from ha_actions.run import Run
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 280
 SIDE_BY_SIDE = 8

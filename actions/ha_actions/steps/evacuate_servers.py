@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ha_actions import snapshots
-from ha_actions.aim import Aim
-from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
+from ha_actions.deciders.evacuation import Move, Next, lands_stopped, next_move
+from ha_actions.deciders.recovery_check import check_guest, not_fit
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
-from ha_actions.evacuation import Move, Next, lands_stopped, next_move
 from ha_actions.model import (
     Claim,
     Guest,
@@ -19,7 +17,9 @@ from ha_actions.model import (
     Result,
     Start,
 )
-from ha_actions.recovery_check import check_guest, not_fit
+from ha_actions.step_parts import snapshots
+from ha_actions.step_parts.aim import Aim
+from ha_actions.step_parts.batch_step import NO_ANSWER_S, BatchStep, Job
 
 REQUIRES = Requires.PROOF
 DEADLINE_S = 2300

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
 from ha_actions.errors import Failed, NoAnswer, Transient
 from ha_actions.model import Claim, Planned, Requires, Result
+from ha_actions.step_parts.batch_step import NO_ANSWER_S, BatchStep, Job
 
 REQUIRES = Requires.PROOF
 DEADLINE_S = 2300

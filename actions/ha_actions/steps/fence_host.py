@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.returning import MARK
 from ha_actions.errors import Failed, Refused
+from ha_actions.fencing.proof import prove_dead
 from ha_actions.model import (
     Claim,
     Evidence,
@@ -17,10 +19,8 @@ from ha_actions.model import (
     Says,
     Verdict,
 )
-from ha_actions.proof import prove_dead
-from ha_actions.returning import MARK
-from ha_actions.run import Run
 from ha_actions.settings import Policy
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 2350
 KDUMP = "kdump"

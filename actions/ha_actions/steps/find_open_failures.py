@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.incidents import LIVE
-from ha_actions.run import Run
-from ha_actions.server_record import ServerRecord
+from ha_actions.records.incidents import LIVE
+from ha_actions.records.server_record import ServerRecord
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.find_unfinished import YOUNG_S
 
 DEADLINE_S = 80

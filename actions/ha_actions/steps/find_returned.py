@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.returning import moved
 from ha_actions.model import Host, Incident, Refusal
-from ha_actions.returning import moved
-from ha_actions.returns import LIFTED, WAITING, Lifted, out_by, policy_now
-from ha_actions.run import Run
+from ha_actions.step_parts.returns import (
+    LIFTED,
+    WAITING,
+    Lifted,
+    out_by,
+    policy_now,
+)
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 280
 A_PERSON = frozenset({"flapping"})

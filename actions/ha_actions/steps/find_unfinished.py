@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.incidents import LIVE
-from ha_actions.report import DEFERRED
-from ha_actions.run import Run
+from ha_actions.deciders.report import DEFERRED
+from ha_actions.records.incidents import LIVE
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 80
 

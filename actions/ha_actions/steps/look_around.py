@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ha_actions import house
 from ha_actions.action import HaAction
-from ha_actions.around import Memory, Sight, Work, look
 from ha_actions.codec import from_json, to_json
+from ha_actions.deciders.around import Memory, Sight, Work, look
 from ha_actions.errors import HaError
-from ha_actions.incidents import LIVE, Opened
 from ha_actions.model import Host, Migration
-from ha_actions.run import Run
+from ha_actions.records import house
+from ha_actions.records.incidents import LIVE, Opened
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 240
 

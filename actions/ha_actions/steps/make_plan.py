@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ha_actions import snapshots
 from ha_actions.action import HaAction, requirements
+from ha_actions.deciders.membership import members_of, urgency
+from ha_actions.deciders.order import Group, circles, grouped, quorum_lost
+from ha_actions.deciders.plan import Order, make_plan
+from ha_actions.deciders.policy import choose
+from ha_actions.deciders.policy_tags import TAG_REPLACES
+from ha_actions.deciders.prospects import MOVING
 from ha_actions.errors import Refused, Transient
-from ha_actions.membership import members_of, urgency
 from ha_actions.model import (
     Batch,
     Evidence,
@@ -24,14 +28,11 @@ from ha_actions.model import (
     Refusal,
     Result,
 )
-from ha_actions.order import Group, circles, grouped, quorum_lost
-from ha_actions.plan import Order, make_plan
-from ha_actions.policy import choose
-from ha_actions.policy_tags import TAG_REPLACES
-from ha_actions.prospects import MOVING
-from ha_actions.run import Batches, Run
+from ha_actions.records.batches import Batches
 from ha_actions.settings import Policy
-from ha_actions.stack_look import with_stacks
+from ha_actions.step_parts import snapshots
+from ha_actions.step_parts.run import Run
+from ha_actions.step_parts.stack_look import with_stacks
 from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.tell_owners import keep_owners
 

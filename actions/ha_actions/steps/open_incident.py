@@ -9,12 +9,12 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.codec import nearest
+from ha_actions.deciders.intake import Summons, by_hand, read_alarm
+from ha_actions.deciders.policy import digest, load
 from ha_actions.errors import BadInput, HaError, Transient
-from ha_actions.incidents import LIVE, Opened
-from ha_actions.intake import Summons, by_hand, read_alarm
 from ha_actions.model import Dismissal, Host, Incident
-from ha_actions.policy import digest, load
-from ha_actions.run import Run, host_named
+from ha_actions.records.incidents import LIVE, Opened
+from ha_actions.step_parts.run import Run, host_named
 
 DEADLINE_S = 80
 BUSY = "dry_run_open"

@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.errors import BadInput
-from ha_actions.model import Dismissal, Guest, Host, Mode
-from ha_actions.model_server import Cause, ServerFailure, ServerNews
-from ha_actions.policy import choose, digest, load, mode_for
-from ha_actions.ports import Cloud
-from ha_actions.run import Run, host_named
-from ha_actions.server_failure import (
+from ha_actions.deciders.policy import choose, digest, load, mode_for
+from ha_actions.deciders.server_failure import (
     diagnose,
     hindered,
     read_server_alarm,
     server_by_hand,
 )
-from ha_actions.server_record import ServerOpened, ServerRecord
+from ha_actions.deciders.tidings_alone import not_restarted, restart_begins
+from ha_actions.errors import BadInput
+from ha_actions.model import Dismissal, Guest, Host, Mode
+from ha_actions.model.server import Cause, ServerFailure, ServerNews
+from ha_actions.ports import Cloud
+from ha_actions.records.server_record import ServerOpened, ServerRecord
+from ha_actions.records.untold import Marks
 from ha_actions.settings import Policy
-from ha_actions.tidings_alone import not_restarted, restart_begins
-from ha_actions.untold import Marks
+from ha_actions.step_parts.run import Run, host_named
 
 DEADLINE_S = 140
 BUSY_S = 60.0

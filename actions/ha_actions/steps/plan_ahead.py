@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction, requirements
-from ha_actions.batch_step import AHEAD
+from ha_actions.deciders.membership import urgency
+from ha_actions.deciders.plan import Order, make_plan, need_no_proof
+from ha_actions.deciders.policy import choose
 from ha_actions.errors import Transient
-from ha_actions.membership import urgency
 from ha_actions.model import Guest, Incident, Member, Plan, Protection
-from ha_actions.plan import Order, make_plan, need_no_proof
-from ha_actions.policy import choose
-from ha_actions.run import Run
 from ha_actions.settings import Policy
-from ha_actions.stack_look import with_stacks
+from ha_actions.step_parts.batch_step import AHEAD
+from ha_actions.step_parts.run import Run
+from ha_actions.step_parts.stack_look import with_stacks
 from ha_actions.steps.make_plan import (
     Ahead,
     all_guests,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.returning import still_well
 from ha_actions.errors import Failed, HaError, Refused
-from ha_actions.incidents import LEASE_S
 from ha_actions.model import (
     Claim,
     Finding,
@@ -21,9 +21,8 @@ from ha_actions.model import (
     Protection,
 )
 from ha_actions.ports import Cloud
-from ha_actions.returning import still_well
-from ha_actions.returns import (
-    ENDED,
+from ha_actions.records.incidents import LEASE_S, RETURN_ENDED
+from ha_actions.step_parts.returns import (
     LIFTED,
     WAITING,
     Ended,
@@ -34,7 +33,7 @@ from ha_actions.returns import (
     listed,
     out_by,
 )
-from ha_actions.run import Run
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.make_plan import earlier_guests
 
 DEADLINE_S = 280
@@ -186,7 +185,7 @@ class ReadmitHost(HaAction):
             _set(run, cloud, host, enabled, reason, leave.now())
         run.record.keep(
             incident.id,
-            ENDED,
+            RETURN_ENDED,
             Ended(
                 at=run.clock.now(),
                 by=self.by,

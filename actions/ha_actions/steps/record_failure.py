@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.batch_step import Job
 from ha_actions.model import Result
-from ha_actions.run import Run
+from ha_actions.step_parts.batch_step import Job
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 80
 

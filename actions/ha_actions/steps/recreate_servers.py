@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
+from ha_actions.deciders.evacuation import copy_state
+from ha_actions.deciders.policy_tags import TAG_INCIDENT, TAG_REPLACES
 from ha_actions.errors import NoAnswer
-from ha_actions.evacuation import copy_state
 from ha_actions.model import Claim, Guest, Planned, Requires, Result
-from ha_actions.policy_tags import TAG_INCIDENT, TAG_REPLACES
+from ha_actions.step_parts.batch_step import NO_ANSWER_S, BatchStep, Job
 
 REQUIRES = Requires.VERDICT
 DEADLINE_S = 2300

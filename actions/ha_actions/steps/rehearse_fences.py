@@ -8,11 +8,11 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.errors import HaError
-from ha_actions.fence_health import Health, look_over, unfenceable
+from ha_actions.fencing.fence_health import Health, look_over, unfenceable
 from ha_actions.model import Host
 from ha_actions.ports import Fence
-from ha_actions.returns import policy_now
-from ha_actions.run import Run
+from ha_actions.step_parts.returns import policy_now
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 580
 NAMED = 20

@@ -10,8 +10,8 @@ from ha_actions.action import HaAction
 from ha_actions.errors import HaError
 from ha_actions.model import Incident
 from ha_actions.ports import Fence
-from ha_actions.returns import BARRIERS, out_by, remember_off
-from ha_actions.run import Run
+from ha_actions.step_parts.returns import BARRIERS, out_by, remember_off
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 280
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ha_actions.batch_step import NO_ANSWER_S, BatchStep, Job
-from ha_actions.errors import Failed, NoAnswer, Refused, Transient
-from ha_actions.model import Claim, Planned, Requires, Result, StackPlace
-from ha_actions.model_stack import StackState
-from ha_actions.ports import Stacks
-from ha_actions.stack_repair import (
+from ha_actions.deciders.stack_repair import (
     ILL,
     MARK,
     Asked,
@@ -20,6 +15,11 @@ from ha_actions.stack_repair import (
     replaced_by,
     resource_at,
 )
+from ha_actions.errors import Failed, NoAnswer, Refused, Transient
+from ha_actions.model import Claim, Planned, Requires, Result, StackPlace
+from ha_actions.model.stack import StackState
+from ha_actions.ports import Stacks
+from ha_actions.step_parts.batch_step import NO_ANSWER_S, BatchStep, Job
 from ha_actions.steps.recreate_servers import look_at_copy
 
 REQUIRES = Requires.PROOF

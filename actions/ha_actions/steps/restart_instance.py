@@ -6,21 +6,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.batch_step import NO_ANSWER_S
-from ha_actions.errors import Failed, NoAnswer, Refused, Transient
-from ha_actions.incidents import LEASE_S
-from ha_actions.model import Claim, Guest, Host
-from ha_actions.model_server import Climb, Rung, ServerFailure
-from ha_actions.policy import load
-from ha_actions.run import Run, host_named
-from ha_actions.server_failure import (
+from ha_actions.deciders.policy import load
+from ha_actions.deciders.server_failure import (
     MIGRATE,
     START,
     ended,
     next_rung,
     verb_for,
 )
-from ha_actions.server_record import ServerRecord
+from ha_actions.errors import Failed, NoAnswer, Refused, Transient
+from ha_actions.model import Claim, Guest, Host
+from ha_actions.model.server import Climb, Rung, ServerFailure
+from ha_actions.records.incidents import LEASE_S
+from ha_actions.records.server_record import ServerRecord
+from ha_actions.step_parts.batch_step import NO_ANSWER_S
+from ha_actions.step_parts.run import Run, host_named
 from ha_actions.steps.open_instance_failure import hindrance
 
 DEADLINE_S = 1500

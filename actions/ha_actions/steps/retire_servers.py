@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ha_actions.batch_step import BatchStep, Job
+from ha_actions.deciders.membership import not_serving, port_pairs
+from ha_actions.deciders.plan import READY
 from ha_actions.errors import Transient
-from ha_actions.membership import not_serving, port_pairs
 from ha_actions.model import (
     Claim,
     Fix,
@@ -20,7 +20,7 @@ from ha_actions.model import (
     Requires,
     Result,
 )
-from ha_actions.plan import READY
+from ha_actions.step_parts.batch_step import BatchStep, Job
 from ha_actions.steps.make_plan import MEMBERS_UNKNOWN, done_steps
 from ha_actions.steps.recreate_servers import DELETED
 

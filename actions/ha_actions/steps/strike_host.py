@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.judge import judge, within_limits
+from ha_actions.deciders.policy import domain_of, load
 from ha_actions.errors import BadInput, Failed, Refused
-from ha_actions.judge import judge, within_limits
 from ha_actions.model import Host, Ruling
-from ha_actions.policy import domain_of, load
 from ha_actions.ports import Cloud
-from ha_actions.run import Run, host_named
 from ha_actions.settings import Policy
+from ha_actions.step_parts.run import Run, host_named
 
 DEADLINE_S = 600
 NOTICED_S = 300.0

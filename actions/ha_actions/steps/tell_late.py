@@ -8,9 +8,9 @@ from typing import Any
 from ha_actions.action import HaAction
 from ha_actions.errors import BadInput, HaError
 from ha_actions.model import Event
-from ha_actions.run import Run
+from ha_actions.records.untold import DROP_S, LATE_S, Marks, Untold
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.tell_owners import news_of_the_end
-from ha_actions.untold import DROP_S, LATE_S, Marks, Untold
 
 DEADLINE_S = 80
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
-from ha_actions.errors import HaError
-from ha_actions.model import Event, Guest, Incident, Plan, Report
-from ha_actions.run import Run
-from ha_actions.tidings import (
+from ha_actions.deciders.tidings import (
     Owned,
     Owners,
     Teller,
     at_the_end,
     at_the_start,
 )
-from ha_actions.untold import Marks
+from ha_actions.errors import HaError
+from ha_actions.model import Event, Guest, Incident, Plan, Report
+from ha_actions.records.untold import Marks
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 80
 TOLD = "owners_not_told"

@@ -7,8 +7,8 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.errors import HaError
-from ha_actions.run import Run
-from ha_actions.untold import Marks
+from ha_actions.records.untold import Marks
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 80
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from ha_actions.batch_step import BatchStep, Job
+from ha_actions.deciders.membership import member_for
 from ha_actions.errors import Transient
-from ha_actions.membership import member_for
 from ha_actions.model import (
     Claim,
     Guest,
@@ -18,6 +17,7 @@ from ha_actions.model import (
     Requires,
     Result,
 )
+from ha_actions.step_parts.batch_step import BatchStep, Job
 from ha_actions.steps.recreate_servers import DELETED
 
 REQUIRES = Requires.VERDICT

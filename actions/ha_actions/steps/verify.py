@@ -8,8 +8,8 @@ from typing import Any
 from ha_actions.action import HaAction
 from ha_actions.errors import Transient
 from ha_actions.model import Finding, Incident, Plan, Planned, Refusal
-from ha_actions.recovery_look import look, mend
-from ha_actions.run import Run
+from ha_actions.step_parts.recovery_look import look, mend
+from ha_actions.step_parts.run import Run
 from ha_actions.steps.fence_host import VOIDS
 from ha_actions.steps.make_plan import (
     MEMBERS_UNKNOWN,

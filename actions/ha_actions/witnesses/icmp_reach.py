@@ -6,8 +6,8 @@ send none it is silent, and says what to set.
 
 from __future__ import annotations
 
+from ha_actions.asking.reach import TIMEOUT_S, ReachWitness
 from ha_actions.ports import Reach
-from ha_actions.reach import TIMEOUT_S, ReachWitness
 
 
 class IcmpReach(ReachWitness):

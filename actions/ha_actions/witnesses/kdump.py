@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ha_actions.asking.testimony import testify
 from ha_actions.model import Host, Says, Testimony
 from ha_actions.ports import Clock, Cloud, Fence, Network
 from ha_actions.settings import Policy
-from ha_actions.testimony import testify
 
 LISTEN_S = 12.0
 """Longer than the 10 s between two messages of ``fence_kdump_send``."""

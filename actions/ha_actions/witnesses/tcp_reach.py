@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ha_actions.asking.reach import TIMEOUT_S, ReachWitness
 from ha_actions.ports import Reach
-from ha_actions.reach import TIMEOUT_S, ReachWitness
 
 
 class TcpReach(ReachWitness):

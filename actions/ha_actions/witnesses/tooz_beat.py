@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ha_actions.asking.testimony import testify
 from ha_actions.errors import BadInput, Transient
-from ha_actions.fence_file import secret
+from ha_actions.fencing.fence_file import secret
 from ha_actions.model import Host, Says, Testimony
 from ha_actions.ports import Clock, Cloud, Fence, Network
 from ha_actions.settings import Policy
-from ha_actions.testimony import testify
 
 GROUP = b"ha-beat"
 KEEPS = b"ha-beat."

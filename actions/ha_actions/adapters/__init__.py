@@ -1,0 +1,1 @@
+"""The ports over real services, each with its vendor's library."""

@@ -1,0 +1,1 @@
+"""The real cloud: OpenStack's APIs behind the ``Cloud`` port."""

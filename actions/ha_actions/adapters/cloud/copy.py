@@ -1,0 +1,245 @@
+"""A server made in the place of another, in its owner's project.
+
+Everything that can be read back from the APIs is copied; what cannot be, or
+would silently differ, is a refusal that names it: a copy that only looks like
+the old server is worse than none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from ha_actions.adapters.cloud import values
+from ha_actions.adapters.cloud.errors import check_nova, text_of
+from ha_actions.adapters.cloud.http import Api
+from ha_actions.adapters.cloud.project import in_project
+from ha_actions.errors import Failed, Refused
+from ha_actions.model import Claim, Guest
+
+TAG_MAX = 60
+"""Source: nova, objects/tag.py."""
+
+Body = dict[str, Any]
+
+
+INCIDENT, REPLACES = "ha:incident:", "ha:replaces:"
+
+
+def incident_tag(incident: str) -> str:
+    """The server tag by which people list an incident's copies."""
+    tag = f"{INCIDENT}{incident}"
+    if len(tag) <= TAG_MAX and not set(tag) & set(",/"):
+        return tag
+    return f"{INCIDENT}{hashlib.sha256(incident.encode()).hexdigest()[:40]}"
+
+
+def replaces_tag(old: str) -> str:
+    """The server tag by which the copies of old servers are listed."""
+    return f"{REPLACES}{old}"
+
+
+class Copier:
+    """Recreates servers; see :meth:`ha_actions.ports.Cloud.recreate`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def make(
+        self, guest: Guest, metadata: Mapping[str, str], claim: Claim
+    ) -> str:
+        """The new server's id.
+
+        :raises Refused: ``cannot_copy`` says what; ``forbidden``: the
+            executor's user has no role in the owner's project.
+        """
+        old = self._old(guest)
+        owner = in_project(self._api.conn, guest.project)
+        body = {
+            **_plain(old),
+            "flavorRef": self._flavor(guest, old),
+            "metadata": {**(old.get("metadata") or {}), **metadata},
+            "tags": _tags(old, metadata.get("ha:incident", claim.incident)),
+            **self._networks(guest),
+            **self._key(old, owner, claim),
+        }
+        request: Body = {"server": body}
+        if guest.group is not None:
+            request["os:scheduler_hints"] = {"group": guest.group.id}
+        answer = self._api.change(
+            "POST",
+            "compute",
+            "/servers",
+            request,
+            claim,
+            microversion=values.LIST,
+            conn=owner,
+        )
+        if answer.status_code == 400:
+            raise _cannot(guest, f"Nova says: {text_of(answer)}")
+        check_nova(answer, f"recreate {guest.name}")
+        return str(answer.json()["server"]["id"])
+
+    def _old(self, guest: Guest) -> Body:
+        found = self._api.get(
+            "compute", f"/servers/{guest.id}", microversion=values.LIST
+        )
+        if found is None:
+            raise Failed(
+                "not_found",
+                f"Server {guest.name} ({guest.id}) is gone, so it cannot be "
+                "copied.",
+            )
+        old: Body = found["server"]
+        if not (old.get("image") or {}).get("id"):
+            raise _cannot(guest, "it boots from a volume")
+        if old.get("os-extended-volumes:volumes_attached"):
+            raise _cannot(guest, "it has volumes of its own")
+        return old
+
+    def _flavor(self, guest: Guest, old: Mapping[str, Any]) -> str:
+        """Id of the flavor; a server's record holds only its properties."""
+        was = old.get("flavor") or {}
+        found = self._api.listing(
+            "compute",
+            "/flavors/detail",
+            "flavors",
+            {"is_public": "None"},
+            values.LIST,
+        )
+        for flavor in found:
+            if flavor["name"] == was.get("original_name") and all(
+                flavor.get(key) == was.get(key)
+                for key in ("vcpus", "ram", "disk")
+            ):
+                return str(flavor["id"])
+        raise _cannot(
+            guest,
+            f"its flavor {was.get('original_name')!r} is gone or was changed",
+        )
+
+    def _networks(self, guest: Guest) -> Body:
+        found = self._api.listing(
+            "network", "/ports", "ports", {"device_id": guest.id}
+        )
+        if not found:
+            return {"networks": "none"}
+        for port in found:
+            _refuse_special(guest, port)
+        groups = {tuple(sorted(p.get("security_groups") or ())) for p in found}
+        if len(groups) > 1:
+            raise _cannot(guest, "its ports differ in security groups")
+        order = {port.id: i for i, port in enumerate(guest.ports)}
+        found.sort(key=lambda p: order.get(p["id"], len(order)))
+        names = [{"name": group} for group in groups.pop()]
+        networks = [{"uuid": port["network_id"]} for port in found]
+        if not names:
+            raise _cannot(guest, "its ports have no security group")
+        return {"networks": networks, "security_groups": names}
+
+    def _key(self, old: Mapping[str, Any], owner: Any, claim: Claim) -> Body:
+        """The key pair, which Nova looks up among those of our own user.
+
+        Its public half is imported there under its name. A name that stands
+        for another key is never replaced: somebody else's copy may need it.
+        """
+        name = old.get("key_name")
+        if not name:
+            return {}
+        path = f"/os-keypairs/{quote(name, safe='')}"
+        theirs = self._keypair(path, {"user_id": old.get("user_id") or ""})
+        mine = self._keypair(path, {})
+        if theirs is None:
+            raise _cannot_key(old, "its owner has deleted it")
+        if mine is None:
+            made = {
+                "name": name,
+                "public_key": theirs["public_key"],
+                "type": theirs.get("type") or "ssh",
+            }
+            answer = self._api.change(
+                "POST",
+                "compute",
+                "/os-keypairs",
+                {"keypair": made},
+                claim,
+                microversion=values.LIST,
+                conn=owner,
+            )
+            if answer.status_code == 409:  # by another, just now: whose?
+                mine = self._keypair(path, {})
+            else:
+                check_nova(answer, f"import key pair {name}")
+                mine = theirs
+        if mine is None or _key_of(mine) != _key_of(theirs):
+            raise _cannot_key(
+                old,
+                "the executor's user has another key of that name: delete it",
+            )
+        return {"key_name": name}
+
+    def _keypair(self, path: str, query: Mapping[str, str]) -> Body | None:
+        found = self._api.get("compute", path, query, values.LIST)
+        return None if found is None else dict(found["keypair"])
+
+
+def _plain(old: Mapping[str, Any]) -> Body:
+    """What can be posted as it is read."""
+    body: Body = {
+        "name": old["name"],
+        "imageRef": old["image"]["id"],
+        "config_drive": old.get("config_drive") in (True, "True"),
+        "OS-DCF:diskConfig": old.get("OS-DCF:diskConfig") or "MANUAL",
+    }
+    copied = {
+        "user_data": "OS-EXT-SRV-ATTR:user_data",
+        "availability_zone": "pinned_availability_zone",
+        "description": "description",
+        "trusted_image_certificates": "trusted_image_certificates",
+    }
+    body.update({new: old[was] for new, was in copied.items() if old.get(was)})
+    return body
+
+
+def _tags(old: Mapping[str, Any], incident: str) -> list[str]:
+    kept = [
+        tag
+        for tag in old.get("tags") or ()
+        if not tag.startswith((INCIDENT, REPLACES))
+    ]
+    return [*kept[:48], incident_tag(incident), replaces_tag(old["id"])]
+
+
+def _refuse_special(guest: Guest, port: Mapping[str, Any]) -> None:
+    """What a fresh port would silently lack."""
+    name = port.get("name") or port["id"]
+    if port.get("binding:vnic_type", "normal") != "normal":
+        raise _cannot(guest, f"its port {name} is not a normal one")
+    if port.get("allowed_address_pairs"):
+        raise _cannot(guest, f"its port {name} has allowed address pairs")
+    if port.get("port_security_enabled") is False:
+        raise _cannot(guest, f"its port {name} has port security off")
+
+
+def _key_of(pair: Mapping[str, Any]) -> Sequence[str]:
+    """Type and key, without the comment."""
+    return str(pair.get("public_key") or "").split()[:2]
+
+
+def _cannot(guest: Guest, why: str) -> Refused:
+    return Refused(
+        "cannot_copy",
+        f"Server {guest.name} cannot be recreated as it was: {why}.",
+        guest=guest.id,
+    )
+
+
+def _cannot_key(old: Mapping[str, Any], why: str) -> Refused:
+    return Refused(
+        "cannot_copy",
+        f"Server {old['name']} cannot be recreated as it was: its key pair "
+        f"{old['key_name']} cannot be used ({why}).",
+        guest=old["id"],
+    )

@@ -1,0 +1,1 @@
+"""How the world is asked, over ports: witnesses, reach, probes."""

@@ -1,0 +1,1 @@
+"""The deciders: pure functions over values. ``now`` is an argument."""

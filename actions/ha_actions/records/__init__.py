@@ -1,0 +1,1 @@
+"""What is kept in the ledger: typed entries, their rules, their end."""

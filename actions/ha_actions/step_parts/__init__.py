@@ -1,0 +1,1 @@
+"""What several steps share: one run, one batch, the looks they take."""

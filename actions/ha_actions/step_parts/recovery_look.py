@@ -1,0 +1,220 @@
+"""Everything that the recovery check reads: bulk calls, whatever the number
+of guests. And what it puts back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from ha_actions.deciders.recovery_check import check_guest
+from ha_actions.deciders.snapshot import compare, fixes
+from ha_actions.errors import HaError, NoAnswer, Refused, Transient
+from ha_actions.model import (
+    Finding,
+    Fix,
+    Guest,
+    Incident,
+    Member,
+    Planned,
+    Protection,
+    Snapshot,
+)
+from ha_actions.step_parts import snapshots
+from ha_actions.step_parts.run import Run
+from ha_actions.step_parts.stack_look import pet_findings
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the check found, and what could be put back."""
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    fixes: list[tuple[Guest, Fix]] = field(default_factory=list)
+
+
+def look(run: Run, incident: Incident, planned: Mapping[str, Planned]) -> Seen:
+    """See everybody as they are, and compare."""
+    if not planned:
+        return Seen()
+    cloud = run.cloud(incident)
+    now = run.patiently(lambda: cloud.guests(planned))
+    cattle = [p for p in planned.values() if _is_cattle(p)]
+    copies = run.copies(incident, cloud, cattle)
+    up = {h.name for h in run.patiently(cloud.hosts) if h.up}
+    before = snapshots.snapshots(run, incident)
+    had = {f.id for s in before.values() for f in s.floating or ()}
+    belongings = snapshots.look(run, incident, now.values(), had)
+    members = _members(run, incident, planned.values())
+    balancers = _balancers(run, incident, planned.values())
+    seen = Seen()
+    for id, p in planned.items():
+        seen.findings.extend(
+            check_guest(
+                p,
+                now.get(id),
+                copies.get(id),
+                dead_host=incident.host,
+                hosts_up=up,
+                volumes=belongings.volumes,
+                members=members,
+                balancer=balancers.get(p.balancer, ""),
+            )
+        )
+        # of an amphora or an owner's own server nothing is touched
+        is_pet = p.choice.protection is Protection.PET and not p.balancer
+        if is_pet and id in now and id in before:
+            after = belongings.of(now[id], p.members)
+            _compare(seen, incident, now[id], before[id], after, belongings)
+    seen.findings.extend(pet_findings(run, incident, planned.values(), now))
+    _leftovers(run, incident, planned, now, copies, seen)
+    return seen
+
+
+def _compare(
+    seen: Seen,
+    incident: Incident,
+    now: Guest,
+    before: Snapshot,
+    after: Snapshot,
+    belongings: snapshots.Belongings,
+) -> None:
+    if now.host == incident.host:
+        return  # it is not back: that is said already, and nothing is touched
+    seen.findings.extend(compare(before, after, incident.host))
+    loose = [f for f in belongings.floating or () if not f.port]
+    for fix in fixes(before, after, loose):
+        seen.fixes.append((now, fix))
+
+
+def _is_cattle(planned: Planned) -> bool:
+    return planned.choice.protection is Protection.CATTLE
+
+
+def _members(
+    run: Run, incident: Incident, planned: Iterable[Planned]
+) -> list[Member] | None:
+    """Every member; None when Octavia does not answer."""
+    if not any(p.members for p in planned):
+        return []
+    try:
+        return run.patiently(run.cloud(incident).members)
+    except Transient:
+        return None
+
+
+def _balancers(
+    run: Run, incident: Incident, planned: Iterable[Planned]
+) -> dict[str, str]:
+    """State of each load balancer that had an amphora on the host."""
+    lbs = {p.balancer for p in planned if p.balancer}
+    cloud = run.cloud(incident)
+    if not lbs:
+        return {}
+    try:
+        return run.patiently(lambda: cloud.balancer_states(lbs))
+    except Transient:
+        return dict.fromkeys(lbs, "not known: Octavia does not answer")
+
+
+def _leftovers(
+    run: Run,
+    incident: Incident,
+    planned: Mapping[str, Planned],
+    now: Mapping[str, Guest],
+    copies: Mapping[str, Guest],
+    seen: Seen,
+) -> None:
+    """What the old servers have left behind."""
+    gone = [
+        p
+        for id, p in planned.items()
+        if _is_cattle(p) and id in copies and id not in now
+    ]
+    _old_ports(run, incident, gone, seen)
+    cloud = run.cloud(incident)
+    try:
+        held = run.patiently(
+            lambda: cloud.allocated(incident.host), snapshots.FOR_S
+        )
+    except HaError as error:
+        seen.notes.append(f"allocations are not known: {error.message}")
+        return
+    if held is None:
+        return
+    for p in gone:
+        if p.guest.id in held:
+            text = f"Placement still counts it on {incident.host}"
+            seen.findings.append(_finding(p, "allocation", text))
+    moved = [
+        id for id, g in now.items() if id in held and g.host != incident.host
+    ]
+    if moved:
+        seen.notes.append(
+            f"Placement still counts {len(moved)} rescued server(s) on "
+            f"{incident.host} too: Nova frees that when its nova-compute "
+            "starts again; if it never will, delete the compute service"
+        )
+
+
+def _old_ports(
+    run: Run, incident: Incident, gone: Sequence[Planned], seen: Seen
+) -> None:
+    """Ports that their owners made themselves outlive a deleted server."""
+    if not gone:
+        return
+    cloud = run.cloud(incident)
+    ids = [p.guest.id for p in gone]
+    try:
+        left = run.patiently(lambda: cloud.ports_of(ids), snapshots.FOR_S)
+    except HaError as error:
+        seen.notes.append(f"old ports are not known: {error.message}")
+        return
+    for p in gone:
+        names = ", ".join(port.address for port in left.get(p.guest.id, ()))
+        if names:
+            seen.findings.append(_finding(p, "old port", f"left: {names}"))
+
+
+def _finding(planned: Planned, check: str, detail: str) -> Finding:
+    return Finding(
+        guest=planned.guest.id,
+        name=planned.guest.name,
+        check=check,
+        ok=False,
+        detail=detail,
+    )
+
+
+def mend(run: Run, incident: Incident, seen: Seen) -> bool:
+    """Put back what was lost; what cannot be stays a finding.
+
+    :returns: whether anything may have changed.
+    """
+    if not seen.fixes:
+        return False
+    cloud = run.cloud(incident)
+    host = run.host(incident)
+    claim = None
+    for guest, fix in seen.fixes:
+        try:
+            claim = run.permit(incident, host.aggregates, claim, "mend")
+            run.patiently(
+                partial(cloud.mend, guest, fix, claim), snapshots.FOR_S
+            )
+        except NoAnswer as error:
+            text = error.message  # the second look tells
+        except Refused as error:
+            if error.code in ("superseded", "aborted"):
+                raise
+            text = error.message
+        except HaError as error:
+            text = error.message
+        else:
+            text = "put back"
+        run.journal.note("check", guest.name, f"{fix.kind}: {text}")
+    if claim is not None:
+        run.record.release(claim)
+    return claim is not None
