@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def from_file(path: str | None = None) -> Outside:
         executions=ledger,
         network=network,
         journal=LogJournal(),
-        cloud=cloud_of(what.cloud, clock),
+        cloud=cloud_of(what.cloud, clock, what.operator_projects),
         fences=fences,
         witnesses=functools.partial(witnesses_of, network, fences, clock),
         namespace=_namespace(what.namespace),
@@ -168,11 +168,15 @@ def bus_of(keys: BusKeys, where: Path) -> Bus:
     return MessageBus(url, keys.via, keys.topic, keys.queues)
 
 
-def cloud_of(name: str, clock: Clock) -> Callable[[str], Cloud]:
+def cloud_of(
+    name: str, clock: Clock, operators: Collection[str] = ()
+) -> Callable[[str], Cloud]:
     """Request id -> the cloud ``name`` of ``clouds.yaml``.
 
     All of them share one session, so one token.
 
+    :param operators: projects whose images speak for the operator, beside
+        that of the credentials.
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
     config = _region(name)
@@ -184,6 +188,7 @@ def cloud_of(name: str, clock: Clock) -> Callable[[str], Cloud]:
                 config=config, global_request_id=request_id or None
             ),
             clock,
+            operators=operators,
         )
 
     return of

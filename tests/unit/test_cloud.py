@@ -123,7 +123,14 @@ def test_guests_on_a_host(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     )
     groups = {"id": "g1", "policy": "anti-affinity", "members": ["a"]}
     lab.mock.get(f"{NOVA}/os-server-groups", json={"server_groups": [groups]})
-    image = {"id": "img-1", "name": "x", "status": "active", "ha_group": "web"}
+    image = {
+        "id": "img-1",
+        "name": "x",
+        "status": "active",
+        "visibility": "private",
+        "owner": fake.PROJECT,
+        "ha_group": "web",
+    }
     lab.mock.get(f"{fake.GLANCE}/images", json={"images": [image]})
     a, b = lab.cloud.guests_on("c1")
     assert (a.host, a.vm_state, a.power, a.boot) == (
@@ -134,6 +141,7 @@ def test_guests_on_a_host(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     )
     assert a.flavor_specs == {"ha:protection": "pet"}
     assert a.image_properties == {"ha_group": "web"}
+    assert a.operators_image  # of the connection's own project
     assert a.group == Group(id="g1")
     assert a.ports[0].address == "10.0.0.5"
     assert (b.vm_state, b.power, b.boot, b.locked, b.volumes) == (

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ha_actions.adapters.cloud import values
 from ha_actions.model import Aggregate
 
@@ -89,6 +90,26 @@ def test_images() -> None:
     assert values.image_properties({**body, "ha_group": "x"}) == {
         "ha_group": "x"
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "operators"),
+    [
+        ({}, True),
+        ({"visibility": "private"}, False),
+        ({"visibility": "shared"}, False),
+        ({"visibility": "community"}, False),
+        ({"visibility": "private", "owner": "ops"}, True),
+        ({"visibility": "private", "owner": None}, False),
+        ({"visibility": None, "owner": ""}, False),
+    ],
+)
+def test_whose_word_an_image_speaks(
+    changes: dict[str, Any], operators: bool
+) -> None:
+    (body,) = recorded("glance-images", "images")
+    body = {**body, **changes}
+    assert values.operators_image(body, {"ops", ""}.__contains__) is operators
 
 
 def test_groups() -> None:

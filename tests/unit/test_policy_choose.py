@@ -62,6 +62,7 @@ NEAREST: list[tuple[dict[str, Any], Protection, str]] = [
     (
         {
             "image_properties": {"ha_protection": "pet"},
+            "operators_image": True,
             "flavor_specs": {KEY: "cattle"},
         },
         Protection.PET,
@@ -221,6 +222,22 @@ def test_a_tenant_stays_below_the_ceiling(
 def test_the_ceiling_is_not_for_the_operator() -> None:
     choice = chosen(CEILING, flavor_specs={KEY: "cattle"})
     assert choice.protection is Protection.CATTLE
+
+
+@pytest.mark.parametrize(
+    ("operators", "protection"),
+    [(True, Protection.CATTLE), (False, Protection.CUSTOM)],
+)
+def test_a_tenants_image_is_below_the_ceiling_too(
+    operators: bool, protection: Protection
+) -> None:
+    choice = chosen(
+        CEILING,
+        image_properties={"ha_protection": "cattle"},
+        operators_image=operators,
+    )
+    assert choice.protection is protection
+    assert bool(choice.warnings) is not operators
 
 
 SHARED = load("recovery: {instance_store: {gold: shared, old: local}}")

@@ -186,9 +186,12 @@ def _objects(guest: Guest, aggregates: Sequence[Aggregate]) -> list[Level]:
             underscored=True,
             tenant=True,
         ),
-        # Nova does not say who owns an image, so that its properties count
-        # as the operator's, without the ceiling.
-        Level((("image property", guest.image_properties),), underscored=True),
+        # Whoever may upload an image may write them.
+        Level(
+            (("image property", guest.image_properties),),
+            underscored=True,
+            tenant=not guest.operators_image,
+        ),
         Level(((f"flavor {guest.flavor} extra spec", guest.flavor_specs),)),
         Level(
             tuple((f"aggregate {a.name} metadata", a.metadata) for a in racks)

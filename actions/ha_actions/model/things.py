@@ -80,6 +80,8 @@ class Guest:
     image: str = ""
     """Image id; empty when the guest boots from a volume."""
     image_properties: dict[str, str] = field(default_factory=dict)
+    operators_image: bool = False
+    """Whether those are the operator's word; else a tenant's."""
     boot: str = "image"
     """``image`` or ``volume``."""
     ephemeral_gb: int = 0

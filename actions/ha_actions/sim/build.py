@@ -121,6 +121,7 @@ def add_guest(
         flavor_specs=dict(told.flavor_specs),
         image="" if told.boot == "volume" else uid("image", "default"),
         image_properties=dict(told.image_properties),
+        operators_image=told.image_of == "operator",
         boot=told.boot,
         ephemeral_gb=told.ephemeral_gb,
         volumes=_volumes(world, spec, name, told),

@@ -333,6 +333,7 @@ class Nova:
             flavor_specs=like.flavor_specs,
             image=like.image,
             image_properties=like.image_properties,
+            operators_image=like.operators_image,
             boot=like.boot,
             ephemeral_gb=like.ephemeral_gb,
             group=like.group,

@@ -91,6 +91,8 @@ class GuestSpec:
     flavor: str = "m1.small"
     flavor_specs: dict[str, str] = field(default_factory=dict)
     image_properties: dict[str, str] = field(default_factory=dict)
+    image_of: str = "operator"
+    """Or ``tenant``: its properties are then the tenant's word."""
     server_group: str = ""
     member_of: list[str] = field(default_factory=list)
     weight: int = 1
@@ -379,6 +381,8 @@ def _check(world: WorldSpec, name: str) -> None:
         _known(f"{here}: on", spec.on, world.hosts, "host")
         _known(f"{here}: state", spec.state, STATES, "state")
         _known(f"{here}: boot", spec.boot, ("image", "volume"), "boot source")
+        whose = ("operator", "tenant")
+        _known(f"{here}: image_of", spec.image_of, whose, "owner of images")
         if spec.server_group:
             _known(
                 f"{here}: server_group",

@@ -153,6 +153,7 @@ class SimGuest:
     flavor_specs: dict[str, str] = field(default_factory=dict)
     image: str = ""
     image_properties: dict[str, str] = field(default_factory=dict)
+    operators_image: bool = True
     boot: str = "image"
     ephemeral_gb: int = 0
     volumes: tuple[str, ...] = ()
@@ -211,6 +212,7 @@ class SimGuest:
             flavor_specs=self.flavor_specs,
             image=self.image,
             image_properties=self.image_properties,
+            operators_image=self.operators_image,
             boot=self.boot,
             ephemeral_gb=self.ephemeral_gb,
             volumes=self.volumes,

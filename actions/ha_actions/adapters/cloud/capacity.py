@@ -37,6 +37,7 @@ class PlacementCapacity:
     ) -> None:
         self._api = Api(conn, clock, count)
         self._clock = clock
+        self._conn = conn
 
     def needs(self, host: str) -> dict[str, Need]:
         """Guest id -> what it has allocated on the host, nested included."""
@@ -103,7 +104,13 @@ class PlacementCapacity:
 
     def guests_of(self, project: str) -> list[Guest]:
         """Every server of a project, whole; empty: the caller's own."""
-        return Servers(self._api, self._clock).of_project(project)
+        servers = Servers(
+            self._api,
+            self._clock,
+            # who asks for his own servers is a tenant
+            lambda p: bool(project) and p == self._conn.current_project_id,
+        )
+        return servers.of_project(project)
 
     @functools.cached_property
     def _hosts(self) -> dict[str, str]:

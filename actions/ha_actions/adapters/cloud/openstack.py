@@ -5,7 +5,7 @@ Reads cost a number of calls that depends on hosts and pools, not on guests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ha_actions.adapters.cloud import values
@@ -48,19 +48,29 @@ class OpenStackCloud:
     :param conn: an ``openstack.connection.Connection`` of a user with the
         role admin; its ``global_request_id`` goes with every call.
     :param count: told of each call that is sent.
+    :param operators: projects whose images speak for the operator, beside
+        that of the connection.
 
     One object serves one incident in one process.
     """
 
     def __init__(
-        self, conn: Any, clock: Clock, count: Count | None = None
+        self,
+        conn: Any,
+        clock: Clock,
+        count: Count | None = None,
+        operators: Collection[str] = (),
     ) -> None:
         self._api = Api(conn, clock, count)
         self._clock = clock
         self._pools = Pools(self._api, clock)
         self._balancers = Balancers(self._api)
         self._copier = Copier(self._api)
-        self._servers = Servers(self._api, clock)
+        self._servers = Servers(
+            self._api,
+            clock,
+            lambda p: p in operators or p == conn.current_project_id,
+        )
         self._belongings = Belongings(self._api, clock)
 
     # -- hosts -----------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ha_actions.adapters.cloud import values
@@ -32,19 +32,35 @@ SKEW_S = 30.0
 evacuation is not posted again."""
 
 
+@dataclass(frozen=True)
+class _Image:
+    """What an image says, and whether that is the operator's word."""
+
+    properties: dict[str, str] = field(default_factory=dict)
+    operators: bool = False
+
+
 class Servers:
     """The reading verbs of :class:`~ha_actions.ports.Cloud` on Nova.
 
     It remembers where it saw a guest last, to find it again with few calls.
+
+    :param operators: whether a project is an operator's: so are its images.
     """
 
-    def __init__(self, api: Api, clock: Clock) -> None:
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        operators: Callable[[str], bool] = lambda project: False,
+    ) -> None:
         self._api = api
         self._clock = clock
+        self._operators = operators
         self._seen_at: dict[str, frozenset[str]] = {}
         self._sources: set[str] = set()
         self._gone: set[str] = set()
-        self._images: dict[str, dict[str, str]] = {}
+        self._images: dict[str, _Image] = {}
         self._groups: dict[str, Group] = {}
         self._grouped: frozenset[str] = frozenset()
         self._kept: dict[str, tuple[float, Any]] = {}
@@ -301,9 +317,14 @@ class Servers:
     def _plain(self, bodies: Sequence[Mapping[str, Any]]) -> dict[str, Guest]:
         """Servers as guests, with the properties of their images."""
         found = [values.guest(body) for body in bodies]
-        images = self._image_properties({g.image for g in found})
+        images = self._images_of({g.image for g in found})
+        none = _Image()
         return {
-            g.id: replace(g, image_properties=images.get(g.image, {}))
+            g.id: replace(
+                g,
+                image_properties=images.get(g.image, none).properties,
+                operators_image=images.get(g.image, none).operators,
+            )
             for g in found
         }
 
@@ -345,9 +366,7 @@ class Servers:
                 return groups
             offset += len(found)
 
-    def _image_properties(
-        self, images: Iterable[str]
-    ) -> dict[str, dict[str, str]]:
+    def _images_of(self, images: Iterable[str]) -> dict[str, _Image]:
         # Nova keeps only the properties that it knows, so Glance is asked.
         wanted = sorted(i for i in set(images) if i and i not in self._images)
         if wanted and self._api.offers("image"):
@@ -363,10 +382,12 @@ class Servers:
                     },
                 )
                 for body in found:
-                    made = values.image_properties(body)
-                    self._images[body["id"]] = made
+                    self._images[body["id"]] = _Image(
+                        values.image_properties(body),
+                        values.operators_image(body, self._operators),
+                    )
             for one in wanted:
-                self._images.setdefault(one, {})
+                self._images.setdefault(one, _Image())
         return self._images
 
     def _keep(self, key: str, ask: Callable[[], T]) -> T:

@@ -6,7 +6,7 @@ The bodies are Nova's at :data:`LIST`, Neutron's v2.0 and Octavia's v2.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ha_actions.errors import Refused, Transient
@@ -227,6 +227,18 @@ _IMAGE_FIELDS = frozenset(
     "container_format disk_format min_disk min_ram stores os_hidden "
     "os_hash_algo os_hash_value".split()
 )
+
+
+def operators_image(body: Body, operators: Callable[[str], bool]) -> bool:
+    """Whether an image's properties are the operator's word.
+
+    It is when an administrator made it public, which nobody else may, or
+    when it is an operator's. An image without an owner is nobody's.
+    Source: glance, policies/image.py, publicize_image.
+    """
+    owner = str(body.get("owner") or "")
+    public = body.get("visibility") == "public"
+    return public or (bool(owner) and operators(owner))
 
 
 def image_properties(body: Body) -> dict[str, str]:
