@@ -301,6 +301,13 @@ class Record:
         n = len(self.parts(id, "proof."))
         self.keep(id, f"void.{n}", {"reason": reason, "at": self.clock.now()})
 
+    def voided_at(self, id: str) -> float:
+        """When the newest proof became void; 0.0 if it holds, or is none."""
+        names = self.parts(id, "proof.")
+        n = names[-1].rpartition(".")[2] if names else ""
+        void = self.ledger.read(f"ha.incident.{id}.void.{n}") if n else None
+        return float(void["at"]) if void else 0.0
+
     def may_have_cut(self, id: str) -> bool:
         """Whether a device may have been asked to cut in this incident."""
         return bool(self.ledger.names(f"ha.claim.{id}.fence."))

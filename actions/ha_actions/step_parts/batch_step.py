@@ -51,6 +51,9 @@ class Job:
         """Until then a call of that run may still be at work in Nova."""
         self.asked_until = 0.0
         """Until then a service that answered 429 or 503 wants its peace."""
+        self.verdict_until: float | None = None
+        """Of a step that acts on the verdict alone: until then it need not
+        be looked at again. None: the step does not stand on it."""
         self._before = run.outcomes(incident, batch)
         self.outcomes = _good(self._before)
         if batch.startswith(AHEAD) and self._is_whole(self._before):
@@ -102,6 +105,20 @@ class Job:
         )
         return claim
 
+    def stand_on_verdict(self) -> None:
+        """From now on, look before each turn whether the host has lived."""
+        self.verdict_until = 0.0
+
+    def _look_at_verdict(self) -> None:
+        """:raises Refused: ``verdict_void``."""
+        now = self.run.clock.now()
+        if self.verdict_until is None or now < self.verdict_until:
+            return
+        reason = self.run.verdict_void(self.incident, self.cloud)
+        if reason:
+            raise Refused(VERDICT_VOID, f"{self.host.name}: {reason}.")
+        self.verdict_until = now + self.policy.fencing.fresh_s
+
     def _is_whole(self, outcomes: dict[str, Outcome]) -> bool:
         return len(outcomes) == len(self.batch.guests)
 
@@ -137,8 +154,10 @@ class Job:
     def _refresh(self) -> None:
         """Read the devices again if what was read is not fresh any more.
 
-        :raises Refused: ``stale_reading``, beside ``proof_void``.
+        :raises Refused: ``stale_reading``, beside ``proof_void`` and
+            ``verdict_void``.
         """
+        self._look_at_verdict()
         for _ in range(LOOKS):
             if not self._stale():
                 return
@@ -244,8 +263,18 @@ def _good(outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
     }
 
 
+VERDICT_VOID = "verdict_void"
+
 STOPS = frozenset(
-    {"superseded", "disarmed", "aborted", "dry_run", "no_proof", "proof_void"}
+    {
+        "superseded",
+        "disarmed",
+        "aborted",
+        "dry_run",
+        "no_proof",
+        "proof_void",
+        VERDICT_VOID,
+    }
 )
 """Refusals that are about the incident, not about one guest."""
 

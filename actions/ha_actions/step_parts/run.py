@@ -21,8 +21,10 @@ from ha_actions.model import (
     Planned,
     Refusal,
     Requires,
+    Ruling,
     Says,
     Testimony,
+    Verdict,
 )
 from ha_actions.outside import Outside
 from ha_actions.ports import Cloud, Fence, Stacks
@@ -276,17 +278,38 @@ class Run:
             self.journal.note("proof", incident.host, f"void: {reason}")
         return reason
 
+    def verdict_void(self, incident: Incident, cloud: Cloud) -> str:
+        """Why the verdict does not hold any more, for what needs no proof.
+
+        It was not DOWN, the proof that followed it became void, or Nova
+        shows a life of the host since. Empty while it holds.
+        """
+        verdict = self.record.part(incident.id, "verdict", Verdict)
+        if verdict is None or verdict.ruling is not Ruling.DOWN:
+            return "the last verdict is not DOWN"
+        if self.record.voided_at(incident.id) > verdict.at:
+            return "its proof became void, and it was not judged since"
+        return self.lived_since_verdict(incident, cloud)
+
+    def lived_since_verdict(self, incident: Incident, cloud: Cloud) -> str:
+        """What Nova shows of a life since the host was judged."""
+        judged = self.record.part(incident.id, "judged", Host)
+        if judged is None:
+            return ""
+        marked = self.record.part(incident.id, "marked", Host)
+        now = self.host_now(incident, cloud)
+        if moved(judged, now):
+            return "its nova-compute sent a heartbeat after the verdict"
+        if marked is None or marked.updated_at < judged.updated_at:
+            return ""
+        return _lived_since(marked, now)
+
     def _lived(self, incident: Incident, cloud: Cloud) -> str:
         """What Nova shows of a life since the host was marked down."""
         marked = self.record.part(incident.id, "marked", Host)
         if marked is None:
             return ""
-        now = self.host_now(incident, cloud)
-        if marked.forced_down and now.service_id and not now.forced_down:
-            return "somebody has lifted its forced_down since the cut"
-        if moved(marked, now):
-            return "its nova-compute sent a heartbeat after the cut"
-        return ""
+        return _lived_since(marked, self.host_now(incident, cloud))
 
     # -- patience ---------------------------------------------------------
     def patiently(self, call: Callable[[], T], for_s: float = 120.0) -> T:
@@ -308,6 +331,15 @@ class Run:
                     raise
                 n += 1
                 self.clock.sleep(pause)
+
+
+def _lived_since(marked: Host, now: Host) -> str:
+    """What Nova shows of a life since it showed the host as marked down."""
+    if marked.forced_down and now.service_id and not now.forced_down:
+        return "somebody has lifted its forced_down since the cut"
+    if moved(marked, now):
+        return "its nova-compute sent a heartbeat after the cut"
+    return ""
 
 
 def unlisted(name: str) -> Host:

@@ -50,9 +50,10 @@ class AssessHost(HaAction):
         host = host_named(incident.host, hosts) or unlisted(incident.host)
         heard = run.hear(policy, cloud, host)
         verdict = judge(host.name, heard, policy.witnesses, run.clock.now())
+        run.record.keep(incident.id, "judged", host)
         _remember(run, incident, verdict, heard)
         if verdict.ruling is not Ruling.DOWN:
-            code = _doubt(verdict, run.record.may_have_cut(incident.id))
+            code = _doubt(verdict, _was_down(run, incident))
             reason = verdict.reason + _silence(verdict)
             run.refuse(incident, Refusal(code=code, reason=reason))
             return {"next": "close", "ruling": verdict.ruling.value}
@@ -63,13 +64,20 @@ class AssessHost(HaAction):
         return {"next": "drain", "ruling": verdict.ruling.value}
 
 
-def _doubt(verdict: Verdict, cut: bool) -> str:
-    """Code of a verdict that is not DOWN.
+def _was_down(run: Run, incident: Incident) -> bool:
+    """Whether this incident has acted on the host, or saw it come back.
 
-    A host that this incident may have cut is no false alarm: a person must
-    look, also at the guests that it had.
+    Then its guests may be off, or have copies: a person must look.
     """
-    if not (verdict.told or cut):
+    record, id = run.record, incident.id
+    return record.may_have_cut(id) or any(
+        record.parts(id, prefix) for prefix in ("batch.", "doubt.")
+    )
+
+
+def _doubt(verdict: Verdict, was_down: bool) -> str:
+    """Code of a verdict that is not DOWN."""
+    if not (verdict.told or was_down):
         return FALSE_ALARM
     return "alive" if verdict.ruling is Ruling.ALIVE else "uncertain"
 

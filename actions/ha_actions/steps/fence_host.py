@@ -7,7 +7,7 @@ from typing import Any
 
 from ha_actions.action import HaAction
 from ha_actions.deciders.returning import MARK
-from ha_actions.errors import Failed, Refused
+from ha_actions.errors import Failed, Refused, Transient
 from ha_actions.fencing.proof import prove_dead
 from ha_actions.model import (
     Claim,
@@ -63,7 +63,7 @@ class FenceHost(HaAction):
             reason = f"{VOIDS} proofs became void; look at the host"
             run.refuse(incident, Refusal(code="proof_void", reason=reason))
             return {"next": "close", "proven": False}
-        if _dump_ended(run, incident, policy):
+        if _dump_ended(run, incident, policy) or _has_lived(run, incident):
             return {"next": "assess", "proven": False}
         try:
             answer = self._proof(run, incident, policy)
@@ -150,6 +150,29 @@ def _dump_ended(run: Run, incident: Incident, policy: Policy) -> bool:
         waited = True
         run.clock.sleep(DUMP_POLL_S)
     return waited
+
+
+def _has_lived(run: Run, incident: Incident) -> bool:
+    """Whether it was heard since it was judged: it is judged again, not cut.
+
+    Draining and planning lie in between, and a host may come back in that
+    time. Nova's silence is no news; and a host whose service comes and goes
+    is not judged for ever.
+    """
+    if run.record.proof(incident.id) or run.record.may_have_cut(incident.id):
+        return False
+    doubts = len(run.record.parts(incident.id, "doubt."))
+    if doubts >= VOIDS:
+        return False
+    try:
+        lived = run.lived_since_verdict(incident, run.cloud(incident))
+    except Transient:
+        return False
+    if lived:
+        doubt = {"reason": lived, "at": run.clock.now()}
+        run.record.keep(incident.id, f"doubt.{doubts + 1}", doubt)
+        run.journal.note("fence", incident.host, f"not cut: {lived}")
+    return bool(lived)
 
 
 def _is_void(run: Run, incident: Incident, policy: Policy) -> bool:

@@ -31,6 +31,7 @@ from ha_actions.model import (
 from ha_actions.records.batches import Batches
 from ha_actions.settings import Policy
 from ha_actions.step_parts import snapshots
+from ha_actions.step_parts.batch_step import VERDICT_VOID
 from ha_actions.step_parts.run import Run
 from ha_actions.step_parts.stack_look import with_stacks
 from ha_actions.steps.drain_members import Drained
@@ -131,7 +132,8 @@ class Ahead:
 def _tried(run: Run, incident: Incident) -> set[tuple[str, str]]:
     """(guest id, step) that this attempt has ended beside the fence.
 
-    Those that failed are for the next attempt, as all that fails.
+    Those that failed are for the next attempt, as all that fails; those for
+    which the verdict did not hold are planned again as things are now.
     """
     parts = run.record.parts(incident.id, "ahead.")
     last = run.record.part(incident.id, parts[-1], Ahead) if parts else None
@@ -143,6 +145,7 @@ def _tried(run: Run, incident: Incident) -> set[tuple[str, str]]:
         for o in run.outcomes(
             incident.id, part.removeprefix("outcome.")
         ).values()
+        if o.code != VERDICT_VOID
     }
 
 

@@ -27,6 +27,7 @@ class RecreateServers(BatchStep):
 
     def work(self, job: Job) -> None:
         """Look for copies, create the missing ones, look again."""
+        job.stand_on_verdict()
         created: dict[str, str] = {}
         silent: dict[str, float] = {}
         before = set(job.copies())
