@@ -8,13 +8,15 @@ import pytest
 from ha_actions.deciders.stack_repair import (
     Asked,
     Move,
+    holds,
     next_move,
     objections,
     pet_in_stack,
     replaced_by,
 )
-from ha_actions.model import StackPlace
+from ha_actions.model import Port, StackPlace
 from ha_actions.model.stack import StackPreview, StackResource, StackState
+from unit.fakes import guest
 
 NOW, WAIT_S = 1000.0, 60.0
 
@@ -221,3 +223,25 @@ def test_a_pet_is_still_its_stacks(
 ) -> None:
     found, detail = pet_in_stack(state, place(), server)
     assert found is good and word in detail
+
+
+def holding(*resources: StackResource, **more: Any) -> str:
+    state = StackState(
+        id="s1", name="shop", status="CREATE_COMPLETE", resources=resources
+    )
+    return holds(state, place(), guest("web", **more))
+
+
+def test_a_server_holds_what_its_successor_needs() -> None:
+    port = resource("door", "OS::Neutron::Port", physical="p1")
+    mine = {"ports": (Port(id="p1", network="n"),)}
+    assert holding(port, **mine) == "port door"
+    assert holding(port) == "", "another server's"
+    disk = resource("disk", "OS::Cinder::Volume", physical="v1")
+    assert holding(disk, boot="volume", volumes=("v1",)) == "volume disk"
+    assert holding(disk, boot="volume", volumes=("v2",)) == ""
+    web = resource("web", required_by=("tie",))
+    tie = resource("tie", ATTACHMENT)
+    assert holding(web, tie) == "volume attachment tie"
+    assert holding(volumes=("v3",)) == "volumes"
+    assert holding(web) == ""

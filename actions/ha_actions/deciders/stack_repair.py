@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ha_actions.model import StackPlace, Word
+from ha_actions.model import Guest, StackPlace, Word
 from ha_actions.model.stack import StackPreview, StackResource, StackState
 
 SERVER = "OS::Nova::Server"
@@ -18,9 +18,11 @@ ILL = "CHECK_FAILED"
 MARK = "mistral-ha-pack: its compute host is proved dead"
 """Why a resource is unhealthy; its owner reads it, so it names no host."""
 
+PORT, VOLUME = "OS::Neutron::Port", "OS::Cinder::Volume"
+ATTACHMENT = "OS::Cinder::VolumeAttachment"
 FOLLOWERS = frozenset(
     {
-        "OS::Cinder::VolumeAttachment",
+        ATTACHMENT,
         "OS::Designate::RecordSet",
         "OS::Heat::SoftwareDeployment",
         "OS::Neutron::FloatingIPAssociation",
@@ -153,6 +155,25 @@ def objections(
         for stack, name in sorted(marked - seen, key=lambda pair: pair[1])
     ]
     return tuple(sorted(bad))
+
+
+def holds(state: StackState, place: StackPlace, guest: Guest) -> str:
+    """What the dead server has that its successor needs; empty: nothing.
+
+    A port or a volume that is a resource of its own outlives the server, and
+    Nova gives it to no other one while the old one is there.
+    """
+    ports = {p.id for p in guest.ports}
+    for one in state.resources:
+        if one.type == PORT and one.physical in ports:
+            return f"port {one.name}"
+        if one.type == VOLUME and one.physical in guest.volumes:
+            return f"volume {one.name}"
+    by_key = {(r.stack, r.name): r for r in state.resources}
+    for key in _followers(state, {(place.nested, place.resource)}):
+        if by_key[key].type == ATTACHMENT:
+            return f"volume attachment {key[1]}"
+    return "volumes" if guest.volumes and guest.boot != "volume" else ""
 
 
 def _followers(

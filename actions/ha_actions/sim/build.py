@@ -96,6 +96,7 @@ def build(spec: WorldSpec, clock: TurnClock | FreeClock) -> World:
             status=stack.status,
             servers={s: SimResource(uid("guest", s)) for s in stack.servers},
             also_replaces=tuple(stack.also_replaces),
+            own_ports=stack.own_ports,
         )
     return world
 

@@ -283,6 +283,9 @@ def stack(stage: Stage, words: tuple[str, ...]) -> None:
                 if not world.running_on(resource.server):
                     resource.status = "CHECK_FAILED"
                     resource.reason = "unhealthy load balancer member"
+                    if words[1] == "heals" and resource.server in world.guests:
+                        # what sets off such an alarm: somebody marks it so
+                        world.guests[resource.server].vm_state = "error"
         if words[1] == "heals":
             update(world, Nova(world), one)
         elif words[1] == "fails":

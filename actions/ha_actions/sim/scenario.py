@@ -135,6 +135,7 @@ class StackSpec:
     servers: list[str]
     status: str = "CREATE_COMPLETE"
     also_replaces: list[str] = field(default_factory=list)
+    own_ports: bool = False
     """Volumes that Heat's preview says an update would replace, too."""
 
 

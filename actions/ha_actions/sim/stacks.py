@@ -20,7 +20,12 @@ UPDATE_S = 15.0
 """From the request to UPDATE_COMPLETE, with servers to build.
 Source: measured on Heat 27, 8 s for resources without servers."""
 
+DETACH_S = 63.0
+"""So long Heat asks whether a port is detached that a dead host cannot
+detach. Source: measured on Heat 27."""
+
 SERVER, MEMBER = "OS::Nova::Server", "OS::Octavia::PoolMember"
+PORT = "OS::Neutron::Port"
 VOLUME = "OS::Cinder::Volume"
 
 
@@ -79,6 +84,12 @@ class SimStacks(SimCloud):
             found.append(
                 _resource(stack, f"{name}-member", MEMBER),
             )
+            if stack.own_ports and one.server in self.world.guests:
+                mine = self.world.guests[one.server].ports
+                found += [
+                    _resource(stack, f"{name}-port", PORT, port.id)
+                    for port in mine
+                ]
         found += [_resource(stack, n, VOLUME) for n in stack.also_replaces]
         return found
 
@@ -132,10 +143,32 @@ class SimStacks(SimCloud):
         return found
 
 
-def _resource(stack: SimStack, name: str, kind: str) -> StackResource:
+def _resource(
+    stack: SimStack, name: str, kind: str, physical: str = ""
+) -> StackResource:
     return StackResource(
-        stack=stack.id, name=name, type=kind, status="CREATE_COMPLETE"
+        stack=stack.id,
+        name=name,
+        type=kind,
+        physical=physical,
+        status="CREATE_COMPLETE",
     )
+
+
+def _stuck(world: World, stack: SimStack) -> str:
+    """Why Heat cannot replace what is unhealthy; empty: it can.
+
+    Source: heat, server_network_mixin.py, prepare_ports_for_replace.
+    """
+    for one in stack.servers.values():
+        old = world.guests.get(one.server)
+        if not one.ill or old is None or world.up(world.host(old.host)):
+            continue
+        if old.vm_state != "error":
+            return f"Failed to detach interface from server ({old.name})"
+        if stack.own_ports:
+            return f"Port is still in use by {old.name}"
+    return ""
 
 
 def update(world: World, nova: Nova, stack: SimStack) -> None:
@@ -144,8 +177,9 @@ def update(world: World, nova: Nova, stack: SimStack) -> None:
     number = stack.updates
     stack.status, stack.reason = "UPDATE_IN_PROGRESS", ""
     made: dict[str, str] = {}
+    stuck = _stuck(world, stack)
     for name, one in stack.servers.items():
-        if not one.ill:
+        if stuck or not one.ill:
             continue
         old = world.guests.get(one.server) or world.gone[one.server]
         if world.running_on(old.id):
@@ -166,9 +200,10 @@ def update(world: World, nova: Nova, stack: SimStack) -> None:
         stack.fails = max(0, stack.fails - 1)
         stack.status = "UPDATE_FAILED" if bad else "UPDATE_COMPLETE"
         if bad:
-            stack.reason = stack.reason or "Resource UPDATE failed"
+            stack.reason = stack.reason or stuck or "Resource UPDATE failed"
 
-    world.clock.at(world.clock.now() + UPDATE_S, over)
+    takes = DETACH_S if stuck else UPDATE_S
+    world.clock.at(world.clock.now() + takes, over)
 
 
 def _swap(world: World, nova: Nova, one: SimResource, new: str) -> None:

@@ -291,6 +291,8 @@ class SimStack:
     """Resource name, which is the guest's -> its server."""
     also_replaces: tuple[str, ...] = ()
     """Volumes that an update would replace, too."""
+    own_ports: bool = False
+    """Whether the ports of its servers are resources of their own."""
     fails: int = 0
     """How many of its next updates end in UPDATE_FAILED."""
     updates: int = 0
