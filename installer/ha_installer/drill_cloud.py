@@ -33,6 +33,7 @@ from ha_actions.settings import Policy
 
 from ha_installer import clouds, files, story, tables
 from ha_installer.progress import Progress, progress
+from ha_installer.story_text import tell
 
 POLL_S = 2.0
 LONGEST_S = 4 * 3600.0
@@ -97,7 +98,6 @@ def _ending(
     began: float,
 ) -> int:
     from ha_installer import drill
-    from ha_installer.drill_cli import show_story
 
     if not output.get("incident"):
         raise Refused(
@@ -118,7 +118,7 @@ def _ending(
             for g in guests
         ]
         print(tables.table(("guest", "would be", "why"), rows))
-    return show_story(told, options, time.monotonic() - began)
+    return tell(told, options, time.monotonic() - began)
 
 
 # -- what is asked before --------------------------------------------------

@@ -154,7 +154,7 @@ def incidents(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """One incident's story; 1 if it is held."""
-    from ha_installer import drill_cli, html, story
+    from ha_installer import html, story, story_text
 
     record = clouds.site(options.cloud).record
     id = options.id
@@ -167,7 +167,7 @@ def show(options: argparse.Namespace) -> int:
         if options.json:
             _json(to_json(told.report))
         else:
-            drill_cli.print_story(told)
+            story_text.print_story(told)
         return int(told.report.state is State.HELD)
     if options.json:
         _json({"incident": to_json(incident), "parts": record.parts(id, "")})
