@@ -8,6 +8,7 @@ import time
 from ha_actions.errors import BadInput
 
 from ha_installer.progress import progress
+from ha_installer.story_text import tell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
