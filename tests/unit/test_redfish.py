@@ -330,3 +330,38 @@ def test_a_remark_costs_no_second_look(requests_mock: Any) -> None:
     bmc.identify()
     assert "AlwaysOn" in bmc.remark()
     assert requests_mock.call_count == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_given_no_password(
+    requests_mock: Any, status: int
+) -> None:
+    """Not to another machine, and not to another address of the same."""
+    for there in ("https://other.test/x", f"{BMC}/redfish/v1/elsewhere"):
+        away = {"status_code": status, "headers": {"Location": there}}
+        requests_mock.post(SESSIONS, **away)
+        requests_mock.get(SYSTEM, **away)
+        requests_mock.post("https://other.test/x", status_code=201)
+        requests_mock.get("https://other.test/x", json=body("Off"))
+        for auth in ("session", "basic"):
+            bmc = fence(auth=auth)
+            with pytest.raises(Failed, match="redirects to another address"):
+                bmc.cut(claim())
+            assert bmc.power().power is Power.UNKNOWN
+    there = {(r.hostname, r.path) for r in requests_mock.request_history}
+    assert there == {
+        ("bmc-1.test", "/redfish/v1/sessionservice/sessions"),
+        ("bmc-1.test", "/redfish/v1/systems/1"),
+    }
+
+
+def test_a_redirected_cut_is_not_sent_on(requests_mock: Any) -> None:
+    requests_mock.get(SYSTEM, json=body("On"))
+    requests_mock.post(
+        RESET,
+        status_code=308,
+        headers={"Location": "https://other.test/reset"},
+    )
+    with pytest.raises(Failed, match="redirects"):
+        fence().cut(claim())
+    assert requests_mock.last_request.hostname == "bmc-1.test"

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import requests
 import sushy
 from cryptography import x509
 from sushy import auth as sushy_auth
@@ -305,6 +306,13 @@ class RedfishFence:
                 status=error.status_code,
             ) from error
         except sushy_errors.ConnectionError as error:
+            if isinstance(error.__context__, requests.TooManyRedirects):
+                raise Failed(
+                    "bmc",
+                    f"The BMC {self.name} of {self._host} redirects to "
+                    "another address, which is not followed; give its own in "
+                    "the fence file.",
+                ) from error
             kind = NoAnswer if changing else Transient
             raise kind(
                 "bmc",
