@@ -28,6 +28,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "records": (PORTS | {"deciders", "records"}, set()),
     "asking": (PORTS | {"asking"}, set()),
     "fencing": (PORTS | {"outside", "records", "fencing"}, {"yaml"}),
+    "fencing/proof": (PORTS | {"deciders/coverage"}, set()),
     "adapters": (PORTS | {"adapters/network"}, OPENSTACK),
     "adapters/cloud": (PORTS | {"adapters/cloud"}, OPENSTACK | {"urllib3"}),
     "adapters/bus": (
@@ -38,7 +39,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "adapters/journal": (PORTS, {"oslo_log"}),
     "fences": (
         PORTS | {f"fencing/{m}" for m in ("command", "device", "clusterlabs")},
-        {"sushy", "openstack", "keystoneauth1", "cryptography"},
+        OPENSTACK | {"sushy", "cryptography"},
     ),
     "witnesses": (PORTS | {"asking", "fencing/fence_file"}, {"tooz"}),
     "step_parts": (

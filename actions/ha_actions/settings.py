@@ -126,6 +126,12 @@ class Fencing:
     """How death is proved."""
 
     accept: list[str] = knob(["power"], "Classes of evidence that are proof.")
+    storage_behind_ports: list[str] = knob(
+        [],
+        "Aggregates whose hosts reach their storage only through the ports "
+        "that their `network` fence shuts. Elsewhere such evidence counts "
+        "only for guests without a disk on shared storage.",
+    )
     stable_s: float = knob(
         10,
         "Seconds that OFF must hold. A host that comes back after 3 s is "

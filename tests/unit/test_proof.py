@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -489,6 +489,24 @@ def test_look_again_wants_accepted_evidence() -> None:
     assert look_again([device], ["power", "network"])[0] is True
 
 
+def test_a_power_proof_does_not_live_on_a_blocklist() -> None:
+    """Behind which the host may have come back, and run guests again."""
+    clock = Clock()
+    bmc = Device(clock, name="bmc", before=UNKNOWN)
+    ceph = Device(clock, before=OFF, evidence=Evidence.STORAGE)
+    accept = ["power", "storage"]
+    for proven, holds in (
+        (Evidence.POWER, False),
+        (Evidence.NETWORK, False),
+        (Evidence.STORAGE, True),
+    ):
+        found, _ = look_again([bmc, ceph], accept, proven=proven)
+        assert found is holds, proven
+    bmc.before = OFF
+    for proven in Evidence:
+        assert look_again([bmc, ceph], accept, proven=proven)[0], proven
+
+
 # -- two devices demanded -------------------------------------------------
 TWO = Fencing(stable_s=10, poll_s=2, deadline_s=120, devices=2)
 
@@ -502,6 +520,18 @@ def test_two_devices_are_both_cut_and_named() -> None:
     assert "cut" in pdu.calls
     assert proof.rule.startswith("pdu read Off")
     assert "bmc 6 times before it" in proof.rule
+
+
+@pytest.mark.parametrize("power_first", [True, False])
+def test_power_beside_storage_is_power(power_first: bool) -> None:
+    case = Case()
+    bmc = case.device(name="bmc")
+    ceph = case.device(name="ceph", before=UNKNOWN, evidence=Evidence.STORAGE)
+    both = [bmc, ceph] if power_first else [ceph, bmc]
+    rules = replace(TWO, accept=["power", "storage"])
+    proof = case.fence(both, rules)
+    assert isinstance(proof, Proof)
+    assert proof.evidence is Evidence.POWER
 
 
 def test_a_proof_shows_every_device_however_long_it_took() -> None:

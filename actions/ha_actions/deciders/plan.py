@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ha_actions.deciders.coverage import covers, why_not
 from ha_actions.deciders.order import (
     RANK,
     Group,
@@ -102,6 +103,7 @@ def make_plan(
     *,
     proven: bool,
     evidence: Evidence = Evidence.POWER,
+    behind_ports: bool = False,
     done: Collection[tuple[str, str]] = (),
     number: int = 1,
     prefix: str = "p",
@@ -112,8 +114,9 @@ def make_plan(
     :param requires: step name -> what it must hold, whatever the guest.
     :param proven: whether a proof holds; without one, only steps for which
         the verdict is enough are planned, and the others wait for it.
-    :param evidence: class of the proof: one of storage counts only for
-        guests all of whose disks are on it; the others may still run.
+    :param evidence: class of the proof; guests that it does not cover (see
+        :mod:`~ha_actions.deciders.coverage`) may still run, and wait.
+    :param behind_ports: whether a network fence shuts the host's storage off.
     :param done: (guest id, step name) that ended well in an earlier plan.
     :param prefix: and ``number`` of this plan begin the ids of its batches.
     :param order: what decides beside the tags who goes first.
@@ -127,10 +130,10 @@ def make_plan(
         if not steps:
             left.append(_left(planned, prospect))
             continue
-        covered = evidence is not Evidence.STORAGE or _all_shared(planned)
+        covered = covers(evidence, planned, storage_behind_ports=behind_ports)
         able = _allowed(prospect, steps, requires, proven and covered)
         if not able:
-            left.append(_waits(planned, proven))
+            left.append(_waits(planned, evidence if proven else None))
             continue
         chosen.append(_Chosen(planned, prospect, tuple(able)))
     cells = _cells(chosen, requires, done, order)
@@ -186,14 +189,6 @@ def _steps(planned: Planned, prospect: Prospect, policy: Policy) -> list[str]:
         return []
     steps = policy.methods.get(prospect.method.value, [])
     return [s for s in steps if s != MEMBERS or planned.members]
-
-
-def _all_shared(planned: Planned) -> bool:
-    """Whether a host without its shared storage cannot write its disks."""
-    guest = planned.guest
-    if planned.choice.shared_disk:
-        return True
-    return guest.boot == "volume" and guest.ephemeral_gb == 0
 
 
 def _allowed(
@@ -338,13 +333,10 @@ def _left(planned: Planned, prospect: Prospect) -> LeftAlone:
     )
 
 
-def _waits(planned: Planned, proven: bool) -> LeftAlone:
+def _waits(planned: Planned, proof: Evidence | None) -> LeftAlone:
     reason = "the host is not proven dead, so it may still run there"
-    if proven:
-        reason = (
-            "the proof is of the host's storage alone, and this guest has a "
-            "disk elsewhere, so it may still run there"
-        )
+    if proof is not None:
+        reason = why_not(proof)
     return LeftAlone(
         guest=planned.guest.id,
         name=planned.guest.name,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ha_actions.deciders.coverage import AS_STRONG, strongest
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused, Transient
 from ha_actions.model import (
     Claim,
@@ -115,11 +116,13 @@ def look_again(
     accept: Sequence[str],
     devices: int = 1,
     *,
+    proven: Evidence | None = None,
     fresh_s: float = 5.0,
 ) -> tuple[bool, list[Reading]]:
     """Is it still off? Readings only, no cut; UNKNOWN is not off.
 
-    True if enough accepted devices read OFF and none reads ON. A device that
+    True if enough accepted devices read OFF, one of them by evidence as strong
+    as that which was ``proven``, and none reads ON. A device that
     was slow to answer must not make the others' readings old: those that
     count are taken again when they are older than ``fresh_s`` by then.
     """
@@ -135,7 +138,8 @@ def look_again(
         if counts(f, r, accept)
     ]
     on = any(r.power is Power.ON for r in readings)
-    return bool(off) and _enough(off, devices) and not on, readings
+    strong = any(not proven or f.evidence in AS_STRONG[proven] for f in off)
+    return strong and _enough(off, devices) and not on, readings
 
 
 def counts(fence: Fence, reading: Reading, accept: Sequence[str]) -> bool:
@@ -286,7 +290,9 @@ def _hear_out(
     return Proof(
         host=host,
         incident=incident,
-        evidence=fence.evidence,
+        evidence=strongest(
+            one.evidence for one, _ in devices[-rules.devices :]
+        ),
         rule=f"{fence.name} read Off {len(off)} times over {held:.0f} s "
         f"(policy needs {rules.stable_s:g}){also}, no witness alive after it",
         since=off[0].at,

@@ -19,6 +19,7 @@ from ha_actions.model import (
     Incident,
     Outcome,
     Planned,
+    Proof,
     Refusal,
     Requires,
     Ruling,
@@ -231,11 +232,14 @@ class Run:
         """
         if requires is not Requires.PROOF:
             return
-        if self.record.proof(incident.id) is None:
+        proof = self.record.proof(incident.id)
+        if proof is None:
             raise Refused(
                 "no_proof", f"Host {incident.host} is not proven dead."
             )
-        reason = self.proof_void(incident, policy, cloud, ask_nova=ask_nova)
+        reason = self.proof_void(
+            incident, policy, cloud, proof, ask_nova=ask_nova
+        )
         if reason:
             raise Refused("proof_void", f"{incident.host}: {reason}.")
 
@@ -244,6 +248,7 @@ class Run:
         incident: Incident,
         policy: Policy,
         cloud: Cloud,
+        proof: Proof,
         *,
         ask_nova: bool = True,
     ) -> str:
@@ -259,7 +264,11 @@ class Run:
         rules = policy.fencing
         fences = self.fences(incident, policy)
         off, readings = look_again(
-            fences, rules.accept, rules.devices, fresh_s=rules.fresh_s
+            fences,
+            rules.accept,
+            rules.devices,
+            proven=proof.evidence,
+            fresh_s=rules.fresh_s,
         )
         self.read_at = min(
             (

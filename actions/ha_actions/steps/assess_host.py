@@ -41,8 +41,8 @@ class AssessHost(HaAction):
         incident = run.incident(self.incident)
         policy = run.policy(incident)
         cloud = run.cloud(incident)
-        proven = run.record.proof(incident.id) is not None
-        if proven and not run.proof_void(incident, policy, cloud):
+        proof = run.record.proof(incident.id)
+        if proof and not run.proof_void(incident, policy, cloud, proof):
             return {"next": "drain", "ruling": Ruling.DOWN.value}
         if policy.limits.quiet_s and not run.record.voids(incident.id):
             _be_quiet(run, incident, policy)

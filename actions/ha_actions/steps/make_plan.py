@@ -92,6 +92,7 @@ class MakePlan(HaAction):
             requirements(),
             proven=incident.dry_run or proof is not None,
             evidence=proof.evidence if proof else Evidence.POWER,
+            behind_ports=_behind_ports(run, incident, policy),
             done={(id, step) for id, step in done if id not in again},
             number=len(numbers) + 1,
             order=Order(
@@ -106,6 +107,12 @@ class MakePlan(HaAction):
         if incident.dry_run:
             return {"next": "close", "waves": waves}
         return {"next": "recover" if waves else "verify", "waves": waves}
+
+
+def _behind_ports(run: Run, incident: Incident, policy: Policy) -> bool:
+    """Whether the policy says that a network fence shuts storage off, too."""
+    mine = set(run.host(incident).aggregates)
+    return bool(mine & set(policy.fencing.storage_behind_ports))
 
 
 def as_waves(plan: Plan) -> list[dict[str, Any]]:
