@@ -54,6 +54,8 @@ class Known:
     """When each incident that put it out was opened."""
     cut_off: tuple[str, ...] = ()
     """Devices that keep its storage or network from it now."""
+    silent: tuple[str, ...] = ()
+    """Devices that may keep them from it, and why they do not say so."""
     seen_off: bool = False
     """Whether it was without power since it was cut off."""
 
@@ -197,6 +199,12 @@ def _unclean(known: Known) -> Refusal | None:
 
 
 def _still_cut_off(known: Known) -> Refusal | None:
+    if known.silent:
+        return Refusal(
+            code="barrier_silent",
+            reason=f"{known.host.name} may be cut off from its storage or "
+            f"network, and that cannot be seen ({'; '.join(known.silent)})",
+        )
     if not known.cut_off or known.seen_off:
         return None
     return Refusal(

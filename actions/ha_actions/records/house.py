@@ -8,6 +8,7 @@ from typing import Any
 from ha_actions.errors import HaError
 from ha_actions.model import Incident, Report
 from ha_actions.ports import Executions, Ledger, Reports
+from ha_actions.records import cut_off
 from ha_actions.records.incidents import RETURN_ENDED, Record
 
 KEEP_S = 30 * 86400.0
@@ -48,10 +49,12 @@ def _still_out(record: Record, id: str) -> bool:
 
     A host that somebody enabled by hand counts as out: one incident stays.
     """
-    if not record.parts(id, "marked") or record.parts(id, RETURN_ENDED):
-        return False
     mine = record.part(id, "opening", Incident)
     if mine is None:
+        return False
+    if cut_off.incident_of(record, mine.host) == id:
+        return True
+    if not record.parts(id, "marked") or record.parts(id, RETURN_ENDED):
         return False
     ending = ".marked"
     names = record.ledger.names(f"ha.incident.{mine.host}-")

@@ -22,6 +22,7 @@ from ha_actions.model import (
     State,
     Verdict,
 )
+from ha_actions.records import cut_off
 from ha_actions.records.batches import Batches, Outcomes
 from ha_actions.records.incidents import LIVE, Brake, Opened, Record
 
@@ -181,6 +182,11 @@ def _undone(record: Record, id: str) -> list[str]:
     ]
     if record.part(id, "proof.1", Proof) is not None:
         lines.append("the host was cut, forced down and disabled")
+    if cut_off.incident_of(record, record.incident(id).host) == id:
+        lines.append(
+            "the host may be cut off from its storage or network, which is "
+            "renewed until `ha-pack return` lets it in"
+        )
     return sorted(set(lines))
 
 

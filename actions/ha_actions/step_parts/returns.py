@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ha_actions.deciders.policy import load
 from ha_actions.deciders.returning import Known, moved, put_out_by
-from ha_actions.errors import BadInput
+from ha_actions.errors import BadInput, HaError
 from ha_actions.model import (
     Evidence,
     Finding,
@@ -19,12 +19,11 @@ from ha_actions.model import (
     Refusal,
 )
 from ha_actions.ports import Cloud, Fence
+from ha_actions.records import cut_off
+from ha_actions.records.cut_off import BARRIERS, barriers_of
 from ha_actions.records.incidents import RETURN_ENDED
 from ha_actions.settings import Policy
 from ha_actions.step_parts.run import Run, host_named
-
-BARRIERS = frozenset({Evidence.STORAGE, Evidence.NETWORK})
-"""Evidence of devices that stop not the host, but what it reaches."""
 
 WAITING = "return.waiting"
 """Part of an incident: why the return was refused last."""
@@ -70,7 +69,7 @@ def look(run: Run, name: str, policy: Policy) -> Known:
     known = Known(host=now, open=opened.incident.id if opened else "")
     if incident is None:
         return known
-    cut_off = [f.name for f in barriers(run, name)]
+    off, silent = barriers(run, name)
     return Known(
         host=now,
         incident=incident.id,
@@ -79,8 +78,9 @@ def look(run: Run, name: str, policy: Policy) -> Known:
         testimonies=tuple(heard),
         evacuations=tuple(_records(run, cloud, name)),
         failures=tuple(failures(run, name)),
-        cut_off=tuple(cut_off),
-        seen_off=bool(cut_off) and _seen_off(run, incident),
+        cut_off=tuple(f.name for f in off),
+        silent=tuple(silent),
+        seen_off=bool(off) and _seen_off(run, incident),
     )
 
 
@@ -108,11 +108,14 @@ def out_by(run: Run, host: Host) -> Incident | None:
     """The closed incident that put it out, until its return has ended.
 
     The last one; or, when that ended before it did anything, the one that the
-    service's reason names, if the ledger says the same.
+    service's reason names, if the ledger says the same; or the one that has
+    cut it off from its storage, even if it ended before it told Nova.
     """
     last, _ = run.patiently(lambda: run.record.last_closed(host.name))
-    for id in (last, put_out_by(host)):
-        if not id or run.record.part(id, "marked", Host) is None:
+    cutter = cut_off.incident_of(run.record, host.name)
+    for id in (last, put_out_by(host), cutter):
+        marked = id and run.record.part(id, "marked", Host) is not None
+        if not id or not (marked or id == cutter):
             continue
         if run.record.part(id, RETURN_ENDED, Ended) is None:
             found = run.incident(id)
@@ -155,10 +158,21 @@ def before_us(run: Run, incident: Incident) -> Host | None:
     return None
 
 
-def barriers(run: Run, name: str) -> list[Fence]:
-    """Devices that keep the host from its storage or network now."""
-    others = [f for f in run.outside.fences(name) if f.evidence in BARRIERS]
-    return [f for f in others if f.power().power is Power.OFF]
+def barriers(run: Run, name: str) -> tuple[list[Fence], list[str]]:
+    """Devices that keep the host from its storage or network now; and those
+    that may, and do not answer."""
+    off: list[Fence] = []
+    silent: list[str] = []
+    ours = bool(cut_off.incident_of(run.record, name))
+    for fence in barriers_of(run.outside.fences(name)):
+        if fence.power().power is Power.OFF:
+            off.append(fence)
+        elif ours:
+            try:  # UNKNOWN is what it reads when nothing is cut off
+                fence.identify()
+            except HaError as error:
+                silent.append(f"{fence.name}: {error.message}".rstrip("."))
+    return off, silent
 
 
 def remember_off(run: Run, incident: Incident) -> bool:

@@ -19,6 +19,7 @@ from ha_actions.model import (
     Says,
     Verdict,
 )
+from ha_actions.records import cut_off
 from ha_actions.settings import Policy
 from ha_actions.step_parts.run import Run
 
@@ -89,11 +90,16 @@ class FenceHost(HaAction):
         host = run.host(incident)
         cloud = run.cloud(incident)
         claim: list[Claim] = []
+        accepted = [
+            f for f in fences if f.evidence.value in policy.fencing.accept
+        ]
 
         def permit() -> Claim:
             held = claim[-1] if claim else None
             _still_down(run, incident)
             claim.append(run.permit(incident, host.aggregates, held, "fence"))
+            if held is None and cut_off.barriers_of(accepted):
+                cut_off.remember(run.record, incident)
             return claim[-1]
 
         answer = prove_dead(
@@ -177,8 +183,9 @@ def _has_lived(run: Run, incident: Incident) -> bool:
 
 def _is_void(run: Run, incident: Incident, policy: Policy) -> bool:
     """A proof of an earlier try no longer holds: judge the host afresh."""
-    return run.record.proof(incident.id) is not None and bool(
-        run.proof_void(incident, policy, run.cloud(incident))
+    proof = run.record.proof(incident.id)
+    return proof is not None and bool(
+        run.proof_void(incident, policy, run.cloud(incident), proof)
     )
 
 

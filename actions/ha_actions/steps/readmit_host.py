@@ -21,6 +21,7 @@ from ha_actions.model import (
     Protection,
 )
 from ha_actions.ports import Cloud
+from ha_actions.records import cut_off
 from ha_actions.records.incidents import LEASE_S, RETURN_ENDED
 from ha_actions.step_parts.returns import (
     LIFTED,
@@ -88,16 +89,26 @@ class ReadmitHost(HaAction):
         """What was done; its claim is over then."""
         cloud = cloud_for(run, incident)
         leave = _Leave(run, incident)
+        cutter = cut_off.incident_of(run.record, self.host)
         self._lift_barriers(run, leave)
         text = self._lift_down(run, cloud, incident, leave)
         if self.asked:
             text = self._let_in(run, cloud, incident, leave)
         run.record.drop(incident.id, WAITING)
+        leave.now()
+        cut_off.forget(run.record, self.host, cutter)
         leave.end()
         return text
 
     def _lift_barriers(self, run: Run, leave: _Leave) -> None:
-        for fence in barriers(run, self.host):
+        off, silent = barriers(run, self.host)
+        if silent:
+            raise Refused(
+                "barrier_silent",
+                f"{self.host} may be cut off, and that cannot be seen ("
+                f"{'; '.join(silent)}).",
+            )
+        for fence in off:
             fence.identify()
             fence.restore(leave.now())
             run.journal.note("return", self.host, f"{fence.name}: let in")
@@ -213,7 +224,7 @@ class _Leave:
     def __init__(self, run: Run, incident: Incident) -> None:
         self._run = run
         self._host = incident.host
-        self._claim = run.record.claim(incident.id, "return", run.holder)
+        self._claim = run.record.claim(incident.id, cut_off.CLAIM, run.holder)
 
     def now(self) -> Claim:
         """A claim that is good now.

@@ -10,8 +10,10 @@ from ha_actions.action import HaAction
 from ha_actions.errors import HaError
 from ha_actions.model import Incident
 from ha_actions.ports import Fence
-from ha_actions.step_parts.returns import BARRIERS, out_by, remember_off
-from ha_actions.step_parts.run import Run
+from ha_actions.records import cut_off
+from ha_actions.records.cut_off import barriers_of
+from ha_actions.step_parts.returns import out_by, remember_off
+from ha_actions.step_parts.run import Run, host_named, unlisted
 
 DEADLINE_S = 280
 
@@ -20,9 +22,10 @@ DEADLINE_S = 280
 class RenewFences(HaAction):
     """Cut again, by each device whose cut would end, until the host returns.
 
-    Only of hosts that an incident of ours has out, and only what is cut now:
-    an entry that a person has lifted is not made anew. A disarm does not stop
-    it: letting the host write again would be the change.
+    Only of hosts that an incident of ours may have cut off, whatever became
+    of it, and only what is cut now: an entry that a person has lifted is not
+    made anew. A disarm does not stop it: letting the host write again would
+    be the change.
 
     :returns: ``{renewed: number}``.
     """
@@ -30,33 +33,32 @@ class RenewFences(HaAction):
     def perform(self, run: Run) -> dict[str, Any]:
         """The failure of one device leaves the others."""
         renewed = 0
-        for incident in _out(run):
+        for incident in _cut_off(run):
             try:
-                barriers = [
-                    f
-                    for f in run.outside.fences(incident.host)
-                    if f.evidence in BARRIERS
-                ]
+                barriers = barriers_of(run.outside.fences(incident.host))
             except HaError as error:
                 run.journal.tell(incident.host, f"fences: {error.message}")
                 continue
-            if barriers and run.record.may_have_cut(incident.id):
+            if barriers:
                 remember_off(run, incident)
                 renewed += sum(_renew(run, incident, f) for f in barriers)
         return {"renewed": renewed}
 
 
-def _out(run: Run) -> Iterator[Incident]:
-    """Incidents that are open, held, or closed with their host still out."""
-    seen = set()
-    for entry in run.patiently(run.record.all_opened):
-        seen.add(entry.incident.host)
-        yield entry.incident
+def _cut_off(run: Run) -> Iterator[Incident]:
+    """For each host that may be cut off, the incident that has its claim:
+    the open one, else that by which ``ha-pack return`` would let it in."""
+    names = run.patiently(lambda: cut_off.hosts(run.record))
+    if not names:
+        return
     cloud = run.outside.cloud("")
-    for host in run.patiently(cloud.hosts):
-        if host.name in seen or not host.forced_down:
+    there = run.patiently(cloud.hosts)
+    for name in names:
+        entry = run.record.opened(name)
+        if entry is not None:
+            yield entry.incident
             continue
-        incident = out_by(run, host)
+        incident = out_by(run, host_named(name, there) or unlisted(name))
         if incident is not None:
             yield incident
 
@@ -67,13 +69,16 @@ def _renew(run: Run, incident: Incident, fence: Fence) -> bool:
     try:
         if not callable(due) or not due():
             return False
-        fence.identify()
-        claim = run.record.claim(incident.id, "renew", run.holder)
-        fence.cut(claim)
+        claim = run.record.claim(incident.id, cut_off.CLAIM, run.holder)
+        still = due()  # whoever lets the host in had the claim until now
+        if still:
+            fence.identify()
+            fence.cut(claim)
         run.record.release(claim)
     except HaError as error:
         text = f"{fence.name} was not renewed: {error.message}"
         run.journal.tell(incident.host, text)
         return False
-    run.journal.note("fence", incident.host, f"{fence.name}: renewed")
-    return True
+    if still:
+        run.journal.note("fence", incident.host, f"{fence.name}: renewed")
+    return bool(still)
