@@ -7,17 +7,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import control
 import world
 from ground import until
 from rig import settings
+from route import Publisher, exists, operators_id
 
 
 @dataclass
@@ -97,40 +96,6 @@ def fired(alarm_id: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = api("GET", path).json()
     moved = [row for row in rows if row["type"] == "state transition"]
     return sorted(moved, key=lambda row: str(row["timestamp"]))
-
-
-class Publisher:
-    """Puts events on Aodh's own topic by the pack's adapter, as `ha-watch`
-    does.
-    """
-
-    def __init__(self) -> None:
-        from ha_actions.adapters.bus import MessageBus
-
-        url = settings.TRANSPORT_URL
-        self._bus = MessageBus(url, queues="durable")
-
-    def event(self, kind: str, **traits: str) -> str:
-        """Publish one without a project; its message id."""
-        from ha_actions.model import Event
-
-        id = str(uuid.uuid4())
-        made = Event(type=kind, traits=traits, at=time.time(), id=id)
-        self._bus.publish([made])
-        return id
-
-
-def operators_id(incident: str, workflow: str = control.FLOW) -> str:
-    """The execution that an operator's alarm starts for that incident."""
-    from ha_alarms.start import execution_id
-
-    return execution_id(settings.SECRET, workflow, incident)
-
-
-def exists(execution: str) -> bool:
-    """Whether Mistral has it."""
-    found = control.call("GET", f"/executions/{execution}")
-    return bool(found.status_code == 200)
 
 
 def percentile(figures: list[float], share: float) -> float:

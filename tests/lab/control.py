@@ -10,46 +10,18 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-import uuid
-from datetime import datetime, timezone
 from typing import Any
 
 import world
 from ground import until
 from rig import process, services, settings
 from rig.services import mistral
+from route import FLOW
+from route import by_alarm as by_alarm
+from route import exists as exists
+from route import told_dead as told_dead
 
-FLOW = "ha.v1.handle_host_failure"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED")
-
-
-def alarm(host: str) -> dict[str, Any]:
-    """The body that Aodh posts for an event alarm, as it was recorded."""
-    generated = datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
-    message = str(uuid.uuid4())
-    return {
-        "alarm_name": "ha-host-down",
-        "alarm_id": str(uuid.uuid4()),
-        "severity": "critical",
-        "previous": "insufficient data",
-        "current": "alarm",
-        "reason": f"Event <id={message},event_type=compute.service.down> "
-        "hits the query <query=[]>.",
-        "reason_data": {
-            "type": "event",
-            "event": {
-                "message_id": message,
-                "event_type": "compute.service.down",
-                "generated": generated,
-                "traits": [
-                    ["service", 1, "nova-compute"],
-                    ["host", 1, host],
-                ],
-                "raw": {},
-                "message_signature": "",
-            },
-        },
-    }
 
 
 def call(method: str, path: str, cloud: str = "lab", **more: Any) -> Any:
@@ -211,6 +183,30 @@ def boot_from_volume(name: str, host: str, **more: Any) -> str:
     return world.post_server(
         name, host, imageRef="", block_device_mapping_v2=[disk], **more
     )
+
+
+def sql(database: str, statement: str, **values: str) -> None:
+    """Change one row of a service's database: what stands in for something
+    that the lab has not. `%(name)s` in the statement is a value.
+    """
+    code = (
+        "import json, sys, pymysql\n"
+        "where, statement, values = sys.argv[1:]\n"
+        "with pymysql.connect(**json.loads(where)) as link:\n"
+        "    with link.cursor() as one:\n"
+        "        assert one.execute(statement, json.loads(values)) == 1\n"
+        "    link.commit()\n"
+    )
+    where = {
+        "host": settings.LISTEN,
+        "port": settings.PORTS["mariadb"],
+        "user": "lab",
+        "password": settings.PASSWORD,
+        "database": database,
+    }
+    python = str(settings.VENV / "bin" / "python")
+    words = (json.dumps(where), statement, json.dumps(values))
+    subprocess.run([python, "-c", code, *words], check=True)
 
 
 def volumes(server_id: str) -> list[str]:

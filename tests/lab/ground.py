@@ -135,8 +135,7 @@ def reset(seconds: float = 180) -> None:
     test starts from.
     """
     for host in settings.HOSTS:
-        for knob in ("spawn_delay", "spawn_fail"):
-            (settings.host_dir(host) / knob).unlink(missing_ok=True)
+        rig_hosts.no_knobs(host)
     command = [sys.executable, str(settings.HOME / "lab"), "reset"]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=seconds

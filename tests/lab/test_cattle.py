@@ -70,7 +70,7 @@ def test_cattle_serves_though_nothing_is_proven(full: ModuleType) -> None:
         60,
         lambda: f"the dead member being noticed: {pool.members()}",
     )
-    execution = ctl.start({"alarm": ctl.alarm("host1")})
+    execution = ctl.by_alarm("host1")
     ctl.begun(execution, "drain_members")
     began = time.monotonic()
     lab.until(

@@ -7,188 +7,21 @@ port for the same things in both worlds and compares answers and endings.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
-from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import HaError
-from ha_actions.model import Claim, Fix, Guest
+from ha_actions.model import Fix, Guest
 from ha_actions.ports import Cloud
-from ha_actions.sim.build import build
-from ha_actions.sim.clock import FreeClock
-from ha_actions.sim.cloud import SimCloud
-from ha_actions.sim.scenario import (
-    GuestSpec,
-    HostSpec,
-    ServerGroupSpec,
-    WorldSpec,
-)
-from ha_actions.sim.things import PAUSED, RUNNING
+from twins import BY_NAME, DEAD, OTHERS, ROWS, Real, Simulated, Stage
 
 pytestmark = pytest.mark.lab_full
 
-DEAD, OTHERS = "host1", ("host2", "host3", "host4")
 SETTLED_S = 120
-
-
-@dataclass(frozen=True)
-class Row:
-    """A state, what is asked, and what has to come of it."""
-
-    name: str
-    state: str
-    reset: str = ""
-    """Reset to this state before the evacuation."""
-    keep_off: bool = False
-    locked: bool = False
-    refused: str = ""
-    """Code of the refusal; else it is accepted."""
-    ends: str = ""
-    """vm_state at the end."""
-    runs: bool = True
-    """Whether it really runs at the end, once."""
-
-
-ROWS = (
-    Row("active", "ACTIVE", ends="active"),
-    Row(
-        "active, kept off", "ACTIVE", keep_off=True, ends="stopped", runs=False
-    ),
-    Row("stopped", "SHUTOFF", ends="stopped", runs=False),
-    Row(
-        "stopped, kept off",
-        "SHUTOFF",
-        keep_off=True,
-        ends="stopped",
-        runs=False,
-    ),
-    Row("error", "ACTIVE", reset="error", ends="active"),
-    Row("stopped, then error", "SHUTOFF", reset="error", ends="active"),
-    Row("locked", "ACTIVE", locked=True, ends="active"),
-    Row("paused", "PAUSED", refused="conflict", ends="paused"),
-    Row("suspended", "SUSPENDED", refused="conflict", ends="suspended"),
-    Row("rescued", "RESCUED", refused="conflict", ends="rescued"),
-    Row("rescued, then active", "RESCUED", reset="active", ends="active"),
-    Row("paused, then active", "PAUSED", reset="active", ends="active"),
-)
-BY_NAME = {row.name: row for row in ROWS}
-
-
-class Stage(Protocol):
-    """One of the two worlds, with the dead host in it."""
-
-    cloud: Cloud
-    ids: dict[str, str]
-
-    def claim(self, until: float = 60) -> Claim:
-        """Leave to act, for that many seconds more."""
-
-    def wait(self, seconds: float) -> None:
-        """Let its time pass."""
-
-    def running(self, id: str) -> list[str]:
-        """Where the guest really runs."""
-
-
-class Simulated:
-    """The simulator's world; its time is virtual."""
-
-    def __init__(self) -> None:
-        self.clock = FreeClock()
-        guests = {
-            row.name: GuestSpec(on=DEAD, state=row.state, locked=row.locked)
-            for row in ROWS
-        }
-        guests["elsewhere"] = GuestSpec(on=OTHERS[0])
-        for n, on in enumerate((DEAD, *OTHERS), 1):
-            guests[f"member-{n}"] = GuestSpec(on=on, server_group="apart")
-        hosts = {name: HostSpec() for name in (DEAD, *OTHERS)}
-        groups = {"apart": ServerGroupSpec()}
-        self.world = build(
-            WorldSpec(hosts=hosts, guests=guests, groups=groups), self.clock
-        )
-        self.cloud: Cloud = SimCloud(self.world)
-        self.ids = {g.name: g.id for g in self.world.guests.values()}
-
-    def strike(self) -> None:
-        """The host loses power."""
-        self.world.power(self.world.host(DEAD), False)
-
-    def claim(self, until: float = 60) -> Claim:
-        return _claim(self.clock.now() + until)
-
-    def wait(self, seconds: float) -> None:
-        self.clock.sleep(seconds)
-
-    def running(self, id: str) -> list[str]:
-        return [
-            name
-            for name, host in self.world.hosts.items()
-            if host.domains.get(id) in (RUNNING, PAUSED)
-        ]
-
-
-class Real:
-    """The full lab."""
-
-    def __init__(self, lab: ModuleType) -> None:
-        from ha_actions.executor_file import cloud_of
-
-        self.lab = lab
-        self.clock = SystemClock()
-        os.environ["OS_CLIENT_CONFIG_FILE"] = str(lab.CLOUDS_YAML)
-        self.cloud: Cloud = cloud_of("lab", self.clock)("")
-        self.ids = {row.name: lab.post_server(row.name, DEAD) for row in ROWS}
-        self.ids["elsewhere"] = lab.post_server("elsewhere", OTHERS[0])
-        apart = lab.server_group("apart", "anti-affinity")
-        for n, on in enumerate((DEAD, *OTHERS), 1):
-            name = f"member-{n}"
-            self.ids[name] = lab.post_server(name, on, hints={"group": apart})
-        for id in self.ids.values():
-            lab.wait_server(id, 180, status="ACTIVE")
-        compute = lab.cloud("lab-tenant").compute
-        act = {
-            "SHUTOFF": compute.stop_server,
-            "PAUSED": compute.pause_server,
-            "SUSPENDED": compute.suspend_server,
-            "RESCUED": compute.rescue_server,
-        }
-        for row in ROWS:
-            if row.state in act:
-                act[row.state](self.ids[row.name])
-            if row.locked:
-                compute.lock_server(self.ids[row.name])
-        for row in ROWS:
-            status = row.state.replace("RESCUED", "RESCUE")  # its own words
-            lab.wait_server(self.ids[row.name], 60, status=status)
-
-    def strike(self) -> None:
-        """The host loses power."""
-        self.lab.pull_plug(DEAD)
-
-    def claim(self, until: float = 60) -> Claim:
-        return _claim(self.clock.now() + until)
-
-    def wait(self, seconds: float) -> None:
-        self.clock.sleep(seconds)
-
-    def running(self, id: str) -> list[str]:
-        found: list[str] = self.lab.copies_running(id)
-        return found
-
-
-def _claim(until: float) -> Claim:
-    return Claim(
-        incident="conformance",
-        subject="all",
-        holder="test",
-        number=1,
-        until=until,
-    )
+AWAY = ("shelved_offloaded",)
+"""Such a server is on no host."""
 
 
 @dataclass
@@ -203,6 +36,9 @@ class Played:
     late_claim: str
     """Code of an evacuation with a claim that is over."""
     unknown: str
+    own_host: str
+    """Code when its own host is asked for, and then one that is none."""
+    no_host: str
     again: str
     """Code of an evacuation of a guest that is elsewhere already."""
     records: dict[str, str]
@@ -222,14 +58,18 @@ def played(
     lab = request.getfixturevalue("full_lab_up")
     lab.reset()
     yield _play(Real(lab))
-    lab.reset()
 
 
 def _code(
-    stage: Stage, id: str, keep_off: bool = False, until: float = 60
+    stage: Stage,
+    id: str,
+    keep_off: bool = False,
+    until: float = 60,
+    to: str = "",
 ) -> str:
+    claim = stage.claim(until)
     try:
-        stage.cloud.evacuate(id, keep_off=keep_off, claim=stage.claim(until))
+        stage.cloud.evacuate(id, keep_off=keep_off, claim=claim, host=to)
     except HaError as error:
         return error.code
     return ""
@@ -243,12 +83,14 @@ def _play(stage: Any) -> Played:
     cloud.mark_down(host, "conformance", stage.claim())
     late = _code(stage, stage.ids["active"], until=-1)
     unknown = _code(stage, "00000000-0000-4000-8000-000000000000")
+    own_host = _code(stage, stage.ids["active"], to=DEAD)
+    no_host = _code(stage, stage.ids["active"], to="nowhere")
     codes = {}
     for row in ROWS:
         id = stage.ids[row.name]
         if row.reset:
             cloud.reset_state(id, row.reset, stage.claim())
-        codes[row.name] = _code(stage, id, row.keep_off)
+        codes[row.name] = _code(stage, id, row.keep_off, to=row.to)
     codes["member-1"] = _code(stage, stage.ids["member-1"])
     _settle(stage)
     again = _code(stage, stage.ids["active"])
@@ -259,6 +101,8 @@ def _play(stage: Any) -> Played:
         early=early,
         late_claim=late,
         unknown=unknown,
+        own_host=own_host,
+        no_host=no_host,
         again=again,
         records={r.guest: str(r.status) for r in cloud.evacuations(DEAD)},
         ends=cloud.guests(stage.ids.values()),
@@ -282,12 +126,12 @@ def test_matrix(played: Played, name: str) -> None:
     assert played.codes[name] == row.refused
     guest = played.ends[id]
     assert guest.vm_state == row.ends
-    if row.refused:
-        assert guest.host == DEAD and id not in played.records
+    assert played.records.get(id, "") == ("" if row.refused else row.record)
+    if row.stays:
+        assert guest.host == ("" if guest.vm_state in AWAY else DEAD)
         assert played.stage.running(id) == []
         return
-    assert guest.host in OTHERS
-    assert played.records[id] == "done"
+    assert guest.host == row.to or (not row.to and guest.host in OTHERS)
     assert played.stage.running(id) == ([guest.host] if row.runs else [])
     assert guest.locked == row.locked
 
@@ -296,6 +140,8 @@ def test_refusals(played: Played) -> None:
     assert played.early == "in_use"
     assert played.late_claim == "superseded"
     assert played.unknown == "not_found"
+    assert played.own_host == "rejected"
+    assert played.no_host == "not_found"
     assert played.again == "in_use"
 
 
@@ -304,10 +150,10 @@ def test_what_is_listed(played: Played) -> None:
     (host,) = (h for h in cloud.hosts() if h.name == DEAD)
     assert host.forced_down and not host.enabled
     left = {g.id for g in cloud.guests_on(DEAD)}
-    refused = {ids[row.name] for row in ROWS if row.refused}
-    assert left == refused | {ids["member-1"]}
+    stay = {ids[r.name] for r in ROWS if r.stays and r.ends not in AWAY}
+    assert left == stay | {ids["member-1"]}
     assert {g.id for g in cloud.guests_on(DEAD, brief=True)} == left
-    assert played.ends[ids["elsewhere"]].host == OTHERS[0]
+    assert played.ends[ids["member-2"]].host == OTHERS[0]
     assert cloud.guests(["00000000-0000-4000-8000-000000000000"]) == {}
 
 
@@ -330,22 +176,23 @@ def test_what_placement_counts(played: Played) -> None:
     )
     assert dead is not None and there is not None
     assert moved in dead and moved in there, "until the host returns"
-    assert ids["elsewhere"] not in dead
+    assert ids["member-2"] not in dead
     assert cloud.allocated("no-such-host") is None
 
 
 def test_belongings(played: Played) -> None:
-    cloud, id = played.stage.cloud, played.stage.ids["elsewhere"]
+    cloud, id = played.stage.cloud, played.stage.ids["member-2"]
     ports = cloud.guests([id])[id].ports
     assert [p.id for p in cloud.ports_of([id])[id]] == [p.id for p in ports]
     assert cloud.floating_ips([p.id for p in ports], [ports[0].id]) == []
-    assert cloud.moves(DEAD) == []
+    moved = [m.guest for m in cloud.moves(DEAD)]
+    assert set(moved) <= {played.stage.ids["resized"]}
     assert cloud.volumes(["00000000-0000-4000-8000-000000000000"]) == {}
 
 
 def test_what_was_lost_is_put_back(played: Played) -> None:
     cloud, stage = played.stage.cloud, played.stage
-    id = stage.ids["elsewhere"]
+    id = stage.ids["member-2"]
     guest = cloud.guests([id])[id]
     port = guest.ports[0]
     for fix in (
@@ -366,7 +213,7 @@ def test_what_was_lost_is_put_back(played: Played) -> None:
 
 def test_a_deleted_server_is_missing(played: Played) -> None:
     cloud, stage = played.stage.cloud, played.stage
-    id = stage.ids["elsewhere"]
+    id = stage.ids["member-2"]
     cloud.delete(id, stage.claim())
     for _ in range(30):
         if not cloud.guests([id]):

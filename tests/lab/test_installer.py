@@ -145,7 +145,7 @@ def test_upgrade_lets_an_open_incident_finish(
     lab.wait_server(id, 120, status="ACTIVE")
     assert ctl.call("DELETE", "/workflows/ha.v1.drill").status_code == 204
     lab.pull_plug("host1")
-    execution = ctl.start({"alarm": ctl.alarm("host1")})
+    execution = ctl.by_alarm("host1")
     ctl.begun(execution, "assess_host")
 
     refused = pack("upgrade", "--yes", status=3)

@@ -51,7 +51,7 @@ def test_an_isolated_host_is_cut_over_ipmi(full: ModuleType) -> None:
     asked = lab.bmc_mark()
     lab.isolate("host1")
     lab.wait_host("host1", "down", 30)
-    report = control.wait(control.start({"alarm": control.alarm("host1")}))
+    report = control.wait(control.by_alarm("host1"))
     assert report["execution_state"] == "SUCCESS", report
     orders = [a["what"] for a in lab.bmc_actions(asked)]
     assert "order ipmi off" in orders

@@ -4,7 +4,6 @@ that a host's death cut short, and amphorae, which are left to Octavia.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from types import ModuleType
 from typing import Any
@@ -79,7 +78,7 @@ def test_what_a_pet_had_it_has_again(
 
     lab.pull_plug("host1")
     asked = act(lab, ids["resizing"], {"resize": {"flavorRef": flavor}})
-    output = ctl.wait(ctl.start({"alarm": ctl.alarm("host1")}), RECOVERY_S)
+    output = ctl.wait(ctl.by_alarm("host1"), RECOVERY_S)
 
     report = ctl.report(output["incident"])
     print(f"resize answered {asked}; {output['summary']}")
@@ -117,7 +116,7 @@ def test_no_room_is_deferred_until_there_is(
     lab.pull_plug("host1")
     lab.wait_host("host1", "down", 30)
 
-    output = ctl.wait(ctl.start({"alarm": ctl.alarm("host1")}), RECOVERY_S)
+    output = ctl.wait(ctl.by_alarm("host1"), RECOVERY_S)
 
     held = ctl.report(output["incident"])
     row = rows(held)["waits"]
@@ -139,21 +138,13 @@ def test_no_room_is_deferred_until_there_is(
     assert rows(ctl.report(output["incident"]))["waits"]["as_chosen"]
 
 
-def make_amphora(lab: ModuleType, lb: str, server: str) -> None:
+def make_amphora(ctl: ModuleType, lb: str, server: str) -> None:
     """Octavia's no-op back end has no servers: one of Nova's stands in."""
-    from rig import settings
-
-    code = (
-        "import sqlalchemy as sa, sys\n"
-        "sql = sa.text('UPDATE amphora SET compute_id=:server '\n"
-        "              'WHERE load_balancer_id=:lb')\n"
-        "with sa.create_engine(sys.argv[1]).begin() as db:\n"
-        "    values = {'server': sys.argv[2], 'lb': sys.argv[3]}\n"
-        "    assert db.execute(sql, values).rowcount == 1\n"
+    change = (
+        "UPDATE amphora SET compute_id = %(server)s "
+        "WHERE load_balancer_id = %(lb)s"
     )
-    python = settings.VENV / "bin" / "python"
-    command = [str(python), "-c", code, settings.db_url("octavia"), server, lb]
-    subprocess.run(command, check=True)
+    ctl.sql("octavia", change, server=server, lb=lb)
 
 
 def test_an_amphora_is_left_to_octavia(
@@ -167,11 +158,11 @@ def test_an_amphora_is_left_to_octavia(
     # a pet by its tags, and with no name of Octavia's: Octavia's word counts
     id = lab.boot("stand-in", "host1", metadata=PET)
     other = lab.boot("pet", "host1", metadata=PET)
-    make_amphora(lab, lb, id)
+    make_amphora(ctl, lb, id)
     lab.pull_plug("host1")
     lab.wait_host("host1", "down", 30)
 
-    output = ctl.wait(ctl.start({"alarm": ctl.alarm("host1")}), RECOVERY_S)
+    output = ctl.wait(ctl.by_alarm("host1"), RECOVERY_S)
 
     row = rows(ctl.report(output["incident"]))["stand-in"]
     print(output["summary"], row)

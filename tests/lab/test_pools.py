@@ -97,7 +97,7 @@ def test_members_follow_their_servers(full: ModuleType) -> None:
     )
 
     lab.pull_plug("host1")
-    execution = ctl.start({"alarm": ctl.alarm("host1")})
+    execution = ctl.by_alarm("host1")
     lab.until(
         lambda: (
             (now := pool.members())[address["pet"]][0] == 0

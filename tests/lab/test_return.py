@@ -29,7 +29,7 @@ def lose(lab: ModuleType, ctl: ModuleType) -> tuple[list[str], dict[str, Any]]:
     for id in ids:
         lab.wait_server(id, 120, status="ACTIVE")
     lab.pull_plug(HOST)
-    output = ctl.wait(ctl.start({"alarm": ctl.alarm(HOST)}), 200)
+    output = ctl.wait(ctl.by_alarm(HOST), 200)
     assert output["state"] == "closed", output
     return ids, output
 

@@ -175,7 +175,7 @@ def test_stacks_get_back_what_they_have_lost(full: ModuleType) -> None:
     heat.mark(made["wide"], "kept", ill=True)
 
     lab.pull_plug(HOST)
-    output = ctl.wait(ctl.start({"alarm": ctl.alarm(HOST)}), RECOVERY_S)
+    output = ctl.wait(ctl.by_alarm(HOST), RECOVERY_S)
 
     print(output["summary"])
     after = {name: heat.resources(one) for name, one in made.items()}
@@ -250,7 +250,7 @@ def test_a_stack_that_its_own_alarm_heals_is_not_updated_twice(
     heat.mark(stack, "web", ill=True)
     heat.update(stack)
 
-    output = ctl.wait(ctl.start({"alarm": ctl.alarm(HOST)}), RECOVERY_S)
+    output = ctl.wait(ctl.by_alarm(HOST), RECOVERY_S)
 
     print(output["summary"])
     assert output["state"] == "closed", output

@@ -124,7 +124,7 @@ def test_ten_servers(full: ModuleType) -> None:
     mark = lab.call_mark()
 
     with Watch(lab, "host1", ids) as watch:
-        execution = ctl.start({"alarm": ctl.alarm("host1")})
+        execution = ctl.by_alarm("host1")
         output = ctl.wait(execution, 240)
 
     assert output["state"] == "closed", output

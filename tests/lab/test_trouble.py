@@ -52,7 +52,7 @@ def recovering(
         if other != host:
             lab.spawn_delay(other, spawn_s)
     lab.pull_plug(host)
-    execution: str = ctl.start({"alarm": ctl.alarm(host)})
+    execution: str = ctl.by_alarm(host)
     lab.until(
         lambda: any(ctl.evacuations(id) for id in ids),
         120,
@@ -126,7 +126,7 @@ def test_the_destination_dies_too(full: ModuleType, ctl: ModuleType) -> None:
     target = ctl.evacuations(ids[0])[0]["dest_compute"]
 
     lab.pull_plug(target)
-    ctl.start({"alarm": ctl.alarm(target)})
+    ctl.by_alarm(target)
 
     see_to_the_end(lab, ctl, count=2)
     assert_once(lab, ids, {"host1", target})

@@ -248,7 +248,7 @@ def wait_server(
             found
             and found["status"] == status
             and not found["task_state"]
-            and found["host"] != not_on
+            and (not_on is None or found["host"] != not_on)
         )
         return found if good else None
 

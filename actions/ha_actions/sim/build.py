@@ -134,6 +134,7 @@ def add_guest(
         ready_s=told.ready_s,
         running_since=world.clock.start - AGE_S,
         vtpm=told.vtpm,
+        shares=told.shares,
         cannot_copy=told.cannot_copy,
         locked_reason=told.locked_reason,
         tags=tuple(sorted(told.tags)),

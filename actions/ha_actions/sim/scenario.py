@@ -103,6 +103,8 @@ class GuestSpec:
     zone: str = ""
     locked: bool = False
     vtpm: bool = False
+    shares: bool = False
+    """It has Manila's shares, which no reader tells of."""
     answers: bool = True
     ready_s: float = 5.0
     cannot_copy: str = ""

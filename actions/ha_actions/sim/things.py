@@ -168,6 +168,8 @@ class SimGuest:
     ready_s: float = 5.0
     running_since: float = 0.0
     vtpm: bool = False
+    shares: bool = False
+    """Manila's shares are attached to it."""
     cannot_copy: str = ""
     locked_reason: str = ""
     tags: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from rig import pack, settings
@@ -40,7 +41,7 @@ def build() -> bool:
 
     def attempt() -> None:
         try:
-            packages()
+            packages(DEBIAN)
         except LabError as error:
             failures.append(error)
 
@@ -63,12 +64,12 @@ def build() -> bool:
     return changed
 
 
-def packages() -> None:
+def packages(wanted: Mapping[str, str]) -> None:
     """Install the missing Debian packages (root), or say in one sentence which
-    are missing.
+    are missing. `wanted`: package -> a file of it.
     """
     missing = [
-        name for name, file in DEBIAN.items() if not Path(file).exists()
+        name for name, file in wanted.items() if not Path(file).exists()
     ]
     if not missing:
         return

@@ -90,18 +90,21 @@ def isolate(host: str) -> None:
 def _go_dark(host: str) -> None:
     if not settings.FULL or not process.running(link_name(host)):
         return
-    note = settings.host_dir(host) / "network"
-    if not note.exists():
+    if not dark(host):
         process.signal_group(link_name(host), signal.SIGUSR1)
-        eventually(f"{host} being dark", note.exists, 10, every=0.02)
+        eventually(f"{host} being dark", lambda: dark(host), 10, every=0.02)
+
+
+def dark(host: str) -> bool:
+    """Whether its network was taken away."""
+    return (settings.host_dir(known(host)) / "network").exists()
 
 
 def end_darkness(host: str) -> None:
     """End a dark link, so that the next start makes a new one."""
-    note = settings.host_dir(host) / "network"
-    if note.exists():
+    if dark(host):
         process.stop(link_name(host), grace=0)
-        note.unlink()
+        (settings.host_dir(host) / "network").unlink()
 
 
 def _connect(host: str) -> None:
@@ -141,6 +144,22 @@ def energise(host: str) -> None:
         _connect(known(host))
         service = nova.compute(host)
         process.start(service.name, service.argv, service.env)
+
+
+def wipe(host: str) -> None:
+    """Its disks are empty. Only of a host whose nova-compute is dead: it keeps
+    the list in its memory.
+    """
+    with _one_at_a_time(host):
+        if process.running(compute_name(host)):
+            raise LabError(f"{host} runs, and cannot be wiped.")
+        _write(host, "guests.json", "{}")
+
+
+def no_knobs(host: str) -> None:
+    """Its virt driver spawns as fast and as well as it can."""
+    for knob in ("spawn_delay", "spawn_fail"):
+        (settings.host_dir(known(host)) / knob).unlink(missing_ok=True)
 
 
 def guests_on(host: str) -> dict[str, dict[str, Any]]:

@@ -54,15 +54,15 @@ def up() -> None:
     databases once, starts, seeds, waits.
     """
     with alone():
+        process.stop_strays()
+        check_memory(_available_mib())
+        check_ports()
         if build.build():
             _stop_pack()
-        process.stop_strays()
         if _made() != settings.fingerprint():
             _forget()
         for host in settings.HOSTS:
             hosts.end_darkness(host)
-        check_memory()
-        check_ports()
         _folders()
         services.configure()
         clouds.write()
@@ -195,13 +195,18 @@ def check_ports() -> None:
                 )
 
 
-def check_memory() -> None:
-    """LabError when a lab of which nothing runs yet would not fit."""
-    if any(process.running(name) for name in process.recorded()):
-        return
+def _available_mib() -> int:
     text = Path("/proc/meminfo").read_text()
     fields = dict(line.split(":", 1) for line in text.splitlines())
-    free = int(fields["MemAvailable"].split()[0]) // 1024
+    return int(fields["MemAvailable"].split()[0]) // 1024
+
+
+def check_memory(free: int) -> None:
+    """LabError when a lab of which nothing runs yet would not fit in so many
+    MiB.
+    """
+    if any(process.running(name) for name in process.recorded()):
+        return
     if free < settings.MEMORY_MIB:
         other = ", or take the small one, `lab up`" if settings.FULL else ""
         raise LabError(

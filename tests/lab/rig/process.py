@@ -133,6 +133,16 @@ def running(name: str) -> bool:
     return bool(members(name))
 
 
+def age(name: str) -> float:
+    """Seconds since the service's oldest process began; 0 when none lives.
+
+    Source: proc(5), stat field 22 and uptime: both count from the boot.
+    """
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    ticks = os.sysconf("SC_CLK_TCK")
+    return max((up - p.started / ticks for p in members(name)), default=0.0)
+
+
 def connected(name: str, port: int) -> bool:
     """Whether a process of the service holds a connection to that loopback
     port: a daemon without a port of its own is well when it has the broker.

@@ -29,7 +29,7 @@ def _settled(cloud: Cloud, beats: dict[str, set[str]]) -> bool:
     Nova's "up" is not enough: it is also said of a record a few seconds old
     whose service is still starting, or has just died. Three different
     heartbeats are, as long as we change nothing ourselves (a change moves them
-    too).
+    too). Of one that has run for a while one will do.
     """
     rows = cloud.compute_services()
     for row in rows:
@@ -50,7 +50,8 @@ def _settled(cloud: Cloud, beats: dict[str, set[str]]) -> bool:
     alive = [
         row
         for row in rows
-        if row["state"] == "up" and len(beats.get(row["id"], ())) >= 3
+        if row["state"] == "up"
+        and len(beats.get(row["id"], ())) >= _beats_wanted(row)
     ]
     computes = {
         row["host"] for row in alive if row["binary"] == "nova-compute"
@@ -60,6 +61,17 @@ def _settled(cloud: Cloud, beats: dict[str, set[str]]) -> bool:
         and computes == set(settings.HOSTS)
         and _schedulable(cloud)
     )
+
+
+YOUNG_S = 20.0
+
+
+def _beats_wanted(row: dict[str, Any]) -> int:
+    binary = row["binary"]
+    name = (
+        hosts.compute_name(row["host"]) if binary == "nova-compute" else binary
+    )
+    return 1 if process.age(name) > YOUNG_S else 3
 
 
 def _schedulable(cloud: Cloud) -> bool:

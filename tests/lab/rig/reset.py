@@ -1,7 +1,10 @@
-"""Back to the seeded state, under a minute, whatever a drill has done."""
+"""Back to the seeded state, in seconds, whatever a drill has done: its steps
+go side by side, and only what a drill has struck is started anew.
+"""
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from rig import graph, hosts, process, services, settings
@@ -11,6 +14,11 @@ from rig.readiness import must_be_up, ready
 from rig.rest import Cloud
 from rig.waiting import eventually
 
+AGAIN_S = 20.0
+"""A deletion that came to nothing is asked for again."""
+HEARD_S = 1.5
+"""Aodh's listener keeps the alarms for a second (event_alarm_cache_ttl)."""
+
 
 def reset() -> None:
     """The seeded state, whatever a drill has done: every service and host
@@ -18,27 +26,98 @@ def reset() -> None:
     """
     must_be_up()
     with alone():
-        _services_as_seeded()
-        if settings.FULL:
-            _quiet()
-        for host in settings.HOSTS:
-            hosts.mood(host, "ok")
-            hosts.energise(host)
-        cloud = Cloud()
-        eventually(
-            "the deletion of all servers",
-            partial(_no_servers, cloud, set()),
-            120,
-        )
-        ready()
-        eventually(
-            "the end of all guests",
-            lambda: not any(hosts.guests_on(host) for host in settings.HOSTS),
-            90,
-        )
-        if settings.FULL:
-            _reset_more(cloud)
+        struck = [host for host in settings.HOSTS if _struck(host)]
+        graph.run([*_steps(struck), *(_more() if settings.FULL else [])])
     say("the lab is reset")
+
+
+def _steps(struck: list[str]) -> list[graph.Step]:
+    cloud = Cloud()
+    return [
+        graph.Step("services", _services_as_seeded),
+        graph.Step("hosts struck", partial(_end, struck)),
+        graph.Step(
+            "hosts down",
+            partial(_seen_down, cloud, struck),
+            ["services", "hosts struck"],
+        ),
+        graph.Step(
+            "servers deleted",
+            partial(_all_deleted, cloud, "servers", _servers),
+            ["hosts down", "quiet"],
+        ),
+        graph.Step(
+            "hosts started", partial(_begin, struck), ["servers deleted"]
+        ),
+        graph.Step("hosts ready", ready, ["hosts started"]),
+        graph.Step("no guests", _no_guests, ["hosts ready"]),
+    ]
+
+
+def _more() -> list[graph.Step]:
+    """What the full lab has besides."""
+    from rig.services import mistral, octavia
+
+    return [
+        graph.Step("quiet", _quiet, ["services"]),
+        graph.Step("load balancers deleted", octavia.reset, ["quiet"]),
+        graph.Step(
+            "volumes deleted",
+            partial(_all_deleted, Cloud(), "volumes", _volumes),
+            ["servers deleted"],
+        ),
+        # last: what is deleted makes events, and alarms hear them
+        graph.Step(
+            "pack as installed",
+            mistral.forget_incidents,
+            ["servers deleted", "volumes deleted", "load balancers deleted"],
+        ),
+    ]
+
+
+def _struck(host: str) -> bool:
+    """Whether it has no power, no network or no nova-compute."""
+    return (
+        hosts.power(host) == "Off"
+        or hosts.dark(host)
+        or not process.running(hosts.compute_name(host))
+    )
+
+
+def _end(struck: list[str]) -> None:
+    """Nothing of them runs any more; every BMC is well."""
+    for host in struck:
+        hosts.kill(host)
+    for host in settings.HOSTS:
+        hosts.mood(host, "ok")
+
+
+def _seen_down(cloud: Cloud, struck: list[str]) -> None:
+    """Nova deletes by itself what a dead host holds, once it knows that it is
+    dead; before, it would wait for the host.
+    """
+
+    def down() -> bool:
+        return not [
+            row
+            for row in cloud.compute_services()
+            if row["binary"] == "nova-compute"
+            and row["host"] in struck
+            and row["state"] == "up"
+        ]
+
+    eventually("Nova calling the struck hosts down", down, 30)
+
+
+def _begin(struck: list[str]) -> None:
+    """They start with empty disks: their servers are deleted, and Nova would
+    look for the rest of them every half minute only.
+    """
+    for host in settings.HOSTS:
+        hosts.no_knobs(host)
+    for host in struck:
+        hosts.wipe(host)
+        hosts.energise(host)
 
 
 def _services_as_seeded() -> None:
@@ -62,48 +141,48 @@ def _quiet() -> None:
     """No workflow goes on, so that none makes anything anew, and no alarm
     starts one.
     """
-    from rig.services import aodh, heat, mistral
+    from rig import seeded
+    from rig.services import heat, mistral
 
-    aodh.reset()
+    seeded.silence()
+    silent = time.monotonic()
     mistral.end_executions()
     if settings.HEAT:
         heat.reset()
+    time.sleep(max(0.0, silent + HEARD_S - time.monotonic()))
 
 
-def _reset_more(cloud: Cloud) -> None:
-    from rig.services import mistral, octavia
-
-    mistral.forget_incidents()
-    octavia.reset()
-    asked: set[str] = set()
+def _no_guests() -> None:
     eventually(
-        "the deletion of all volumes", partial(_no_volumes, cloud, asked), 60
+        "the end of all guests",
+        lambda: not any(hosts.guests_on(host) for host in settings.HOSTS),
+        90,
     )
 
 
-def _no_volumes(cloud: Cloud, asked: set[str]) -> bool:
-    path = "/volumes/detail?all_tenants=1"
-    volumes = cloud("cinder", "GET", path)["volumes"]
-    for volume in volumes:
-        if volume["id"] in asked:
-            continue
-        path = f"/volumes/{volume['id']}?force=true"
-        if cloud.ask("cinder", "DELETE", path).status < 400:
-            asked.add(volume["id"])
-    return not volumes
+# What to list, and what to delete of each, by service.
+_servers = ("nova", "/servers/detail?all_tenants=1", "/servers/{}")
+_volumes = (
+    "cinder",
+    "/volumes/detail?all_tenants=1",
+    "/volumes/{}?force=true",
+)
 
 
-def _no_servers(cloud: Cloud, asked: set[str]) -> bool:
-    servers = cloud(
-        "nova", "GET", "/servers/detail?all_tenants=1", microversion="2.94"
-    )["servers"]
-    for server in servers:
-        if (
-            server["id"] not in asked
-            and not cloud.ask(
-                "nova", "DELETE", f"/servers/{server['id']}"
-            ).status
-            >= 400
-        ):
-            asked.add(server["id"])
-    return not servers
+def _all_deleted(cloud: Cloud, what: str, where: tuple[str, str, str]) -> None:
+    """All at once, and then until there is none."""
+    asked: dict[str, float] = {}
+    service, listed, one = where
+
+    def none_left() -> bool:
+        found = cloud(service, "GET", listed)[what]
+        now = time.monotonic()
+        for row in found:
+            id = row["id"]
+            if now - asked.get(id, -AGAIN_S) < AGAIN_S:
+                continue
+            if cloud.ask(service, "DELETE", one.format(id)).status < 400:
+                asked[id] = now
+        return not found
+
+    eventually(f"the deletion of all {what}", none_left, 120)

@@ -18,6 +18,7 @@ import threading
 import time
 
 import nova.conf
+import os_traits
 from nova import exception
 from nova.virt import fake
 from oslo_log import log as logging
@@ -37,6 +38,13 @@ CHANGING = (
     "finish_migration",
     "finish_revert_migration",
     "post_live_migration_at_destination",
+)
+
+
+TPM = (
+    os_traits.COMPUTE_SECURITY_TPM_2_0,
+    os_traits.COMPUTE_SECURITY_TPM_CRB,
+    os_traits.COMPUTE_SECURITY_TPM_SECRET_SECURITY_USER,
 )
 
 
@@ -71,6 +79,11 @@ class DiskDriver(fake.FakeDriverWithoutFakeNodes):
             }
             self.resources.claim(**guest["resources"])
         LOG.info("%d guests found on this host", len(self.instances))
+
+    def update_provider_tree(self, provider_tree, nodename, allocations=None):
+        """As the fake driver does, and it offers virtual TPMs."""
+        super().update_provider_tree(provider_tree, nodename, allocations)
+        provider_tree.add_traits(nodename, *TPM)
 
     def spawn(self, context, instance, *args, **kwargs):
         """As the fake driver does, after the knobs had their say."""

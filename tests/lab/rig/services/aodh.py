@@ -72,13 +72,6 @@ def write_plugin_file() -> None:
     ini.write(PLUGIN, {"ha_alarms": own})
 
 
-def reset() -> None:
-    """No alarm of anybody."""
-    everyones = "/v2/alarms?q.field=all_projects&q.op=eq&q.value=true"
-    for alarm in _cloud("aodh", "GET", everyones):
-        _cloud.ask("aodh", "DELETE", f"/v2/alarms/{alarm['alarm_id']}")
-
-
 _FIRST = ["mariadb", "memcached", "rabbitmq", "aodh db", "keystone"]
 
 
