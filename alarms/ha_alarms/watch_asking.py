@@ -10,11 +10,12 @@ from functools import partial
 
 from ha_actions.deciders.judge import NOVA
 from ha_actions.errors import HaError
-from ha_actions.model import Host, Testimony
+from ha_actions.model import Testimony
 from ha_actions.outside import Outside
 from ha_actions.ports import Cloud
 from ha_actions.settings import Policy
 from ha_alarms.watch_ports import Aside
+from ha_alarms.watching import Suspect
 
 AT_ONCE = 16
 """Hosts whose witnesses are asked at the same time."""
@@ -31,6 +32,9 @@ class Heard:
 
     at: float
     """When the last of them had answered."""
+    beat_ended: bool
+    """Whether its beat had ended when they were asked: who was asked before
+    has heard it beat."""
     testimonies: tuple[Testimony, ...] = ()
     error: HaError | None = None
     """Why they could not be asked at all."""
@@ -73,20 +77,22 @@ class Asking:
         for name in [n for n in self._heard if n not in hosts]:
             del self._heard[name]
 
-    def begin(self, hosts: Sequence[Host], policy: Policy) -> None:
+    def begin(self, found: Sequence[Suspect], policy: Policy) -> None:
         """Ask after those of whom nothing fresh is known; the first first."""
         self.answered()
-        now = self._clock.now()
-        for host in hosts:
-            old = self._heard.get(host.name)
-            if host.name in self._ended or (
-                old is not None and now < old.at + self._again_s
-            ):
+        for one in found:
+            if one.name in self._ended or self._fresh(one):
                 continue
             if len(self._ended) >= AT_ONCE:
                 return
-            job = partial(self._ask, host, policy)
-            self._ended[host.name] = self._aside.begin(job)
+            job = partial(self._ask, one, policy)
+            self._ended[one.name] = self._aside.begin(job)
+
+    def _fresh(self, one: Suspect) -> bool:
+        old = self._heard.get(one.name)
+        if old is None or (one.beat_ended and not old.beat_ended):
+            return False
+        return self._clock.now() < old.at + self._again_s
 
     def of(self, host: str) -> tuple[Testimony, ...] | None:
         """What was said of a host; None: it is not known (any more).
@@ -101,7 +107,8 @@ class Asking:
         age = self._clock.now() - heard.at
         return heard.testimonies if age < self._again_s + ANSWER_S else None
 
-    def _ask(self, host: Host, policy: Policy) -> None:
+    def _ask(self, one: Suspect, policy: Policy) -> None:
+        host = one.seen.host
         asked = [n for n in policy.witnesses.ask if n != NOVA]
         error: HaError | None = None
         answers: list[Testimony] = []
@@ -114,5 +121,5 @@ class Asking:
         except HaError as failed:  # raised where the answer is read
             error = failed
         self._heard[host.name] = Heard(
-            self._clock.now(), tuple(answers), error
+            self._clock.now(), one.beat_ended, tuple(answers), error
         )

@@ -14,13 +14,15 @@ from ha_actions.model import Host
 from ha_actions.ports import Cloud
 from ha_alarms import watching
 from ha_alarms.watch_incidents import Incidents
-from ha_alarms.watch_ports import Aside, Beats
+from ha_alarms.watch_ports import Aside, Beats, Page
 from ha_alarms.watch_suspects import Suspects
 from ha_alarms.watch_voice import Voice
 from ha_alarms.watching import Memory, Suspect
 
 BLIND = 3
-"""Rounds in a row without an answer after which a person is told."""
+"""Rounds in a row without an answer after which a person is told, or"""
+BLIND_S = 30.0
+"""seconds: where packets are dropped, each round waits for long."""
 
 SLICE_S = 0.2
 """How often it looks for an answer that it awaits."""
@@ -40,6 +42,8 @@ class Watch:
         self._suspects = Suspects(voice, cloud, aside)
         self._incidents = Incidents(voice)
         self._blind = 0
+        self._saw_at = self._clock.now()
+        self._told_blind = False
 
     def rest(self) -> None:
         """The pause between two rounds; who overslept begins anew.
@@ -67,7 +71,7 @@ class Watch:
         except HaError as error:
             self._cannot_see(error)
         else:
-            self._blind = 0
+            self._sees()
             self._look(hosts)
             figures.round_at = self._clock.now()
         self.voice.attempt("ledger", self._incidents.look)
@@ -108,9 +112,26 @@ class Watch:
     def _cannot_see(self, error: HaError) -> None:
         self.voice.figures.failed("nova")
         self._blind += 1
-        if self._blind == BLIND:
+        lasts = self._clock.now() - self._saw_at >= BLIND_S
+        if (self._blind >= BLIND or lasts) and not self._told_blind:
+            self._told_blind = True
             text = f"cannot read Nova's services: {error.message}"
             self.voice.tell("blind", "watch", text)
+
+    def _sees(self) -> None:
+        self._blind, self._saw_at = 0, self._clock.now()
+        if self._told_blind:
+            self._told_blind = False
+            self.voice.note("watch", "sees again")
+            self.voice.page(
+                Page(
+                    code="blind",
+                    subject="watch",
+                    text="",
+                    at=self._saw_at,
+                    over=True,
+                )
+            )
 
     def _ended(self) -> Collection[str]:
         try:

@@ -89,7 +89,7 @@ class Suspects:
         self.asking.keep(hushed)
         self.asking.begin(
             [
-                s.seen.host
+                s
                 for s in [*found, *late]
                 if not hushed[s.name] and not watching.ours(s.seen.host)
             ],

@@ -61,6 +61,7 @@ class Suspect:
 
     seen: Seen
     why: str
+    beat_ended: bool = False
 
     @property
     def name(self) -> str:
@@ -143,7 +144,7 @@ def suspects(
             why = "its beat has ended"
         else:
             continue
-        found.append(Suspect(seen, why))
+        found.append(Suspect(seen, why, name in ended))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ha_actions.model import Host, Says, Testimony
 from ha_actions.ports import Cloud, Witness
 from ha_actions.settings import Policy, Witnesses
 from ha_alarms.watch_asking import ANSWER_S, AT_ONCE, Asking
+from ha_alarms.watching import Seen, Suspect
 from unit.fakes import Clock, small_outside
 
 POLICY = Policy(witnesses=Witnesses(ask=["compute_service", "bmc_power"]))
@@ -64,9 +66,11 @@ def asking(
     return Asking(ports, nobody, aside, AGAIN_S)
 
 
-def hosts(*names: str) -> list[Host]:
+def hosts(*names: str, beat_ended: bool = False) -> list[Suspect]:
+    one = partial(Host, up=False, updated_at=1.0)
     return [
-        Host(name=n, service_id=n, up=False, updated_at=1.0) for n in names
+        Suspect(Seen(one(name=n, service_id=n), 1.0, 1.0), "late", beat_ended)
+        for n in names
     ]
 
 
@@ -95,6 +99,21 @@ def test_nobody_is_asked_twice_at_once_nor_again_too_soon() -> None:
     assert len(aside.jobs) == 1
     clock.sleep(1)
     one.begin(hosts("c1"), POLICY)
+    assert len(aside.jobs) == 2
+
+
+def test_who_loses_his_beat_is_asked_after_anew_at_once() -> None:
+    """The first answer was that it beats."""
+    clock, aside = Clock(), Later()
+    one = asking(clock, aside)
+    one.begin(hosts("c1"), POLICY)
+    one.begin(hosts("c1", beat_ended=True), POLICY)
+    assert len(aside.jobs) == 1, "it is being asked"
+    aside.end(0)
+    one.begin(hosts("c1", beat_ended=True), POLICY)
+    assert len(aside.jobs) == 2
+    aside.end(1)
+    one.begin(hosts("c1", beat_ended=True), POLICY)
     assert len(aside.jobs) == 2
 
 

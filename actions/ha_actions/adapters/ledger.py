@@ -25,7 +25,8 @@ from ha_actions.errors import (
     Transient,
 )
 
-TIMEOUT_S = 30
+TIMEOUT_S = (5, 30)
+"""For the connection, and for the answer."""
 """Seconds for one answer; an entry of 0.9 MB takes well under one."""
 
 DESCRIPTION = "mistral-ha-pack: do not edit by hand"

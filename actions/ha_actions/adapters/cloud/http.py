@@ -27,6 +27,10 @@ from ha_actions.ports import Clock
 READ_S = 60
 """Seconds for one answer: a page of 1000 servers takes Nova many seconds."""
 
+CONNECT_S = 5
+"""Seconds for a connection of a read: a lost SYN is repeated after 1 and 3 s.
+Whoever drops our packets is known after that, not after READ_S."""
+
 CHANGE_S = 90
 """Longer than Nova's own wait for a host that does not answer.
 Source: oslo.messaging, rpc_response_timeout (60 s)."""
@@ -176,7 +180,8 @@ class Api:
         sent = dict(params=params, microversion=microversion)
         try:
             proxy = getattr(self.conn, service)
-            answer = self._send(proxy, "GET", service, path, READ_S, **sent)
+            patience = (CONNECT_S, READ_S)
+            answer = self._send(proxy, "GET", service, path, patience, **sent)
         except OURS as error:
             raise unsent(service, path, error) from error
         if answer.status_code == 404:
@@ -201,7 +206,7 @@ class Api:
         method: str,
         service: str,
         path: str,
-        timeout: float,
+        timeout: float | tuple[float, float],
         **more: Any,
     ) -> requests.Response:
         if self.count is not None:
