@@ -206,6 +206,10 @@ class Cloud(Protocol):
     def ports_of(self, guests: Iterable[str]) -> dict[str, list[Port]]:
         """Guest id -> its ports, also of one that Nova has deleted."""
 
+    def lacks(self, guest: Guest) -> str:
+        """Why ``recreate`` would refuse this guest now (``cannot_copy``);
+        empty: it would not. For those who look ahead."""
+
     # -- changing --------------------------------------------------------
     def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
         """Force the service down, disable it, say why: one PUT."""

@@ -11,7 +11,7 @@ from typing import Any
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.adapters.ledger import MistralLedger
 from ha_actions.errors import BadInput, HaError
-from ha_actions.ports import Capacity, Clock, Cloud, Ledger
+from ha_actions.ports import Capacity, Clock, Cloud, Ledger, Stacks
 from ha_actions.records.incidents import Record
 
 from ha_installer.rest import Rest
@@ -91,6 +91,10 @@ class Site:
 
         return cloud_of(self.name, self.clock)(request_id)
 
+    def stacks(self) -> Stacks:
+        """Its Heat, if it has one."""
+        return stacks(self.name)
+
     def capacity(self) -> Capacity:
         """Its Placement."""
         return capacity(self.name)
@@ -104,6 +108,16 @@ def capacity(name: str | None) -> Capacity:
     from ha_actions.executor_file import capacity_of
 
     return capacity_of(_named(name), SystemClock())
+
+
+def stacks(name: str | None) -> Stacks:
+    """Heat of that cloud, if it has one; its Mistral is not needed.
+
+    :raises BadInput: no name, or ``clouds.yaml`` has no such cloud.
+    """
+    from ha_actions.executor_file import stacks_of
+
+    return stacks_of(_named(name), SystemClock())("")
 
 
 def site(name: str | None) -> Site:

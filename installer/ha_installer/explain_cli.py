@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import Any
 
 from ha_actions.action import requirements
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.codec import nearest, to_json
 from ha_actions.deciders.explain import explain
-from ha_actions.deciders.foresight import foresee
+from ha_actions.deciders.foresight import foresee, foretell_one
 from ha_actions.deciders.outlook import Foreseen, Sight
 from ha_actions.deciders.policy import choose, load
-from ha_actions.deciders.prospects import prospects
 from ha_actions.errors import BadInput
 from ha_actions.model import Guest
 from ha_actions.settings import Policy
@@ -77,22 +77,25 @@ def _one(options: argparse.Namespace, view: sight.Viewpoint) -> int:
         )
         beside = found.get(guest.host, [])
     beside = beside or (view.cloud.guests_on(guest.host) if guest.host else [])
-    whole = view.foresee([guest.host], beside or [guest])
+    all_there = beside or [guest]
+    seen = view.sight([guest.host], all_there)
+    whole = foresee([guest.host], all_there, seen, view.policy, requirements())
+    told = foretell_one(guest, view.policy, seen)
     row = next((g for g in whole.guests if g.guest == guest.id), None)
     if options.html:
         whatif_cli.page(options, replace(whole, guests=(row,) if row else ()))
     choice = choose(guest, view.policy, view.aggregates)
     if options.json:
-        told: dict[str, Any] = {
+        answer: dict[str, Any] = {
             "guest": to_json(guest),
             "choice": to_json(choice),
-            "prospect": to_json(prospects(guest, choice)),
+            "prospect": to_json(told),
             "foreseen": to_json(row),
             "obstacles": list(whole.obstacles),
         }
-        print(json.dumps(told, indent=2))
+        print(json.dumps(answer, indent=2))
         return 0
-    print(explain(guest, view.policy, view.aggregates))
+    print(explain(guest, view.policy, view.aggregates, told))
     if row is not None:
         print(_standing(row, whole.obstacles))
     return 0
@@ -118,7 +121,11 @@ def _as_tenant(options: argparse.Namespace) -> int:
     guests = clouds.capacity(options.cloud).guests_of("")
     if options.server:
         guests = [_by_id_or_name(guests, options.server)]
-    seen = foresee([], guests, Sight(hosts=None), policy, requirements())
+    heat = clouds.stacks(options.cloud)
+    mine = {g.project for g in guests}
+    told = sight.told_by_heat(heat, mine, SystemClock())
+    blind = Sight(hosts=None, uncopied=None, **told)
+    seen = foresee([], guests, blind, policy, requirements())
     outlook = replace(seen, seconds=0.0, notes=(*seen.notes, note))
     return whatif_cli.show(options, outlook)
 

@@ -5,20 +5,29 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ha_actions.action import requirements
 from ha_actions.codec import from_json, nearest
-from ha_actions.deciders.foresight import foresee
+from ha_actions.deciders.foresight import foresee, foretell_one
 from ha_actions.deciders.outlook import Foreseen, Outlook, Pace, Sight, need_of
-from ha_actions.deciders.policy import load
-from ha_actions.errors import BadInput
-from ha_actions.model import Aggregate, Guest, Host, Report, Result
+from ha_actions.deciders.policy import choose, load
+from ha_actions.errors import BadInput, HaError
+from ha_actions.model import (
+    Aggregate,
+    Guest,
+    Host,
+    Protection,
+    Report,
+    Result,
+    StackPlace,
+)
 from ha_actions.model.capacity import Need
-from ha_actions.ports import Capacity, Clock, Cloud
+from ha_actions.ports import Capacity, Clock, Cloud, Stacks
 from ha_actions.records.incidents import Brake, Record
 from ha_actions.settings import Policy
 from ha_actions.sim.scenario import Scenario
@@ -27,6 +36,11 @@ from ha_installer import files
 
 AT_ONCE = 8
 """Hosts that are read side by side."""
+COPIES = 500
+"""So many of cattle are looked at for what a copy would lack: four calls
+each."""
+OWNED = (Protection.PET, Protection.CATTLE)
+"""What a stack may own that an incident would touch."""
 MANY = 5
 """Guests of a past incident below which its pace says little."""
 
@@ -45,6 +59,8 @@ class Viewpoint:
     armed: bool = True
     brakes: Sequence[Brake] = ()
     pace: Pace = field(default_factory=Pace)
+    stacks: Stacks | None = None
+    """Heat; None: it is not asked."""
 
     def check(self, names: Sequence[str]) -> None:
         """:raises BadInput: there is no such host."""
@@ -85,7 +101,12 @@ class Viewpoint:
     def foresee(
         self, dying: Sequence[str], guests: Sequence[Guest]
     ) -> Outlook:
-        """The decider, with what Placement says of these guests."""
+        """The decider, with what the services say of these guests."""
+        sight = self.sight(dying, guests)
+        return foresee(dying, guests, sight, self.policy, requirements())
+
+    def sight(self, dying: Sequence[str], guests: Sequence[Guest]) -> Sight:
+        """What Placement, Heat and the copier say of these guests."""
         needs = self._needs(dying)
         rooms = {
             need: self.capacity.rooms(need)
@@ -108,7 +129,28 @@ class Viewpoint:
             ],
             pace=self.pace,
         )
-        return foresee(dying, guests, sight, self.policy, requirements())
+        return self._deeper(guests, sight)
+
+    def _deeper(self, guests: Sequence[Guest], sight: Sight) -> Sight:
+        """What Heat says, and what copies of cattle would lack."""
+        means = {
+            g.id: choose(g, self.policy, sight.aggregates).protection
+            for g in guests
+        }
+        asked = {g.project for g in guests if means[g.id] in OWNED}
+        sight = replace(sight, **told_by_heat(self.stacks, asked, self.clock))
+        herd = [
+            g
+            for g in guests
+            if means[g.id] is Protection.CATTLE
+            and foretell_one(g, self.policy, sight).code == "recreated"
+        ]
+        first = herd[:COPIES]
+        found = self.clock.together(
+            [partial(self.cloud.lacks, g) for g in first], AT_ONCE
+        )
+        lacks = {g.id: w for g, w in zip(first, found, strict=True) if w}
+        return replace(sight, uncopied=lacks, unlooked=len(herd) - len(first))
 
     def _needs(self, dying: Sequence[str]) -> dict[str, Need]:
         jobs = [partial(self.capacity.needs, host) for host in dying]
@@ -116,6 +158,25 @@ class Viewpoint:
         for found in self.clock.together(jobs, AT_ONCE):
             merged.update(found)
         return merged
+
+
+def told_by_heat(
+    heat: Stacks | None, projects: Collection[str], clock: Clock
+) -> dict[str, Any]:
+    """The fields of a :class:`Sight` that tell of stacks."""
+    if heat is None:
+        return {"stacks": None}
+    places: dict[str, StackPlace] = {}
+    silent: dict[str, str] = {}
+
+    def ask(project: str) -> None:
+        try:
+            places.update(heat.places(project))
+        except HaError as error:
+            silent[project] = error.message
+
+    clock.together([partial(ask, p) for p in sorted(projects)], AT_ONCE)
+    return {"stacks": places, "stacks_silent": silent}
 
 
 def _stops(brake: Brake, dying: Sequence[str], hosts: Sequence[Host]) -> bool:
@@ -193,6 +254,7 @@ def simulated(scenario: Scenario) -> Viewpoint:
     from ha_actions.sim.capacity import SimCapacity
     from ha_actions.sim.cloud import SimCloud
     from ha_actions.sim.play import world_of
+    from ha_actions.sim.stacks import SimStacks
 
     world = world_of(scenario)
     cloud = SimCloud(world)
@@ -205,6 +267,7 @@ def simulated(scenario: Scenario) -> Viewpoint:
         clock=world.clock,
         fences={h.name: len(h.fences) for h in world.hosts.values()},
         armed=scenario.armed,
+        stacks=SimStacks(world),
     )
 
 
@@ -231,6 +294,7 @@ def _real(options: argparse.Namespace) -> Viewpoint:
         armed=record.armed(),
         brakes=record.brakes(),
         pace=pace_of(reports(record)),
+        stacks=where.stacks(),
     )
 
 

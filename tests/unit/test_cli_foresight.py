@@ -77,6 +77,34 @@ def test_explain_a_host_and_a_project(
     assert found == {"web": "c1", "disk": "c3"}
 
 
+def test_stacks_and_keys_are_looked_at_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("""
+why: Cattle of a stack, and some whose key is another's.
+world:
+  hosts: {c1: {}, c2: {}}
+  guests:
+    web: {on: c1, protection: cattle}
+    keyed: {on: c1, protection: cattle, cannot_copy: the key pair}
+  stacks: {shop: {servers: [web]}}
+script: [{at: 10, do: power c1 off}]
+""")
+    asked = ["--scenario", str(path), "--json"]
+    assert cli.main(["whatif", "c1", *asked]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert {g["name"]: g["code"] for g in told["guests"]} == {
+        "web": "stack_repaired",
+        "keyed": "refused_cannot_copy",
+    }
+    cli.main(["explain", "web", *asked])
+    one = json.loads(capsys.readouterr().out)
+    assert one["prospect"]["code"] == "stack_repaired"
+    cli.main(["explain", "keyed", "--scenario", str(path)])
+    assert "[refused_cannot_copy]" in capsys.readouterr().out
+
+
 def test_the_page_is_self_contained_and_escaped(
     world: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -247,3 +247,16 @@ def test_a_claim_that_is_over_sends_nothing(lab: Lab) -> None:
         lab.cloud.recreate(guest(), META, claim(until=1.0))
     assert met.value.code == "superseded"
     assert lab.sent("POST") == []
+
+
+def test_what_a_copy_would_lack_is_read_and_nothing_made(lab: Lab) -> None:
+    whole = lab.cloud
+    assert whole.lacks(guest()) == ""
+    ready(lab.mock, key_name="k", user_id="u")
+    lab.mock.get(f"{NOVA}/os-keypairs/k", status_code=404)
+    assert "its owner has deleted it" in whole.lacks(guest())
+    ready(lab.mock, image="")
+    assert whole.lacks(guest()) == "it boots from a volume"
+    lab.mock.get(f"{NOVA}/servers/a", status_code=404)
+    assert whole.lacks(guest()) == "", "it is gone: nobody needs a copy"
+    assert [r.url for r in lab.sent("POST") if NOVA in r.url] == []

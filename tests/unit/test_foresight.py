@@ -17,7 +17,7 @@ from ha_actions.deciders.outlook import (
     need_of,
 )
 from ha_actions.deciders.prospects import CODES
-from ha_actions.model import Guest, Mode, Requires
+from ha_actions.model import Guest, Mode, Requires, StackPlace
 from ha_actions.model.capacity import Need, Room
 from ha_actions.settings import Policy
 
@@ -125,6 +125,52 @@ def test_left_alone_by_default_gets_a_cure_and_by_choice_none() -> None:
     chosen = only(look(guest(metadata={"ha:protection": "ignore"})))
     assert default.standing is chosen.standing is Standing.LEFT
     assert default.cures and not chosen.cures
+
+
+CATTLE = {"ha:protection": "cattle"}
+
+
+def test_cattle_of_a_stack_is_repaired_by_its_stack() -> None:
+    web = guest("web", metadata=CATTLE)
+    place = StackPlace(
+        project="p1",
+        stack="s1",
+        stack_name="shop",
+        nested="s1",
+        nested_name="shop",
+        resource="web",
+    )
+    row = only(look(web, stacks={"id-web": place}))
+    assert (row.code, row.standing) == ("stack_repaired", "protected")
+    assert "in stack shop" in row.sentence
+
+
+def test_heat_that_is_silent_puts_cattle_at_risk_and_no_pet() -> None:
+    web, db = guest("web", metadata=CATTLE), pet()
+    seen = look(web, db, stacks_silent={"p1": "Heat is away"})
+    found = {r.name: r.code for r in seen.guests}
+    assert found == {"web": "refused_stack_unknown", "db": "evacuated"}
+    assert any("Heat is away" in note for note in seen.notes)
+
+
+def test_what_a_copy_would_lack_is_known_beforehand() -> None:
+    web, db = guest("web", metadata=CATTLE), pet()
+    lacks = {"id-web": "its key pair k cannot be used", "id-db": "odd"}
+    rows = {r.name: r for r in look(web, db, uncopied=lacks).guests}
+    assert rows["web"].code == "refused_cannot_copy"
+    assert rows["web"].standing is Standing.CANNOT
+    assert "key pair k" in rows["web"].sentence
+    assert rows["db"].standing is Standing.PROTECTED, "no pet is copied"
+
+
+def test_what_was_not_looked_at_is_said() -> None:
+    web = guest("web", metadata=CATTLE)
+    blind = " / ".join(look(web, stacks=None, uncopied=None).notes)
+    assert "Heat was not asked" in blind
+    assert "keys, ports" in blind
+    assert "7 more of cattle" in " / ".join(look(web, unlooked=7).notes)
+    assert "files, a password" in " / ".join(look(web).notes)
+    assert "cattle" not in " / ".join(look(pet()).notes)
 
 
 def test_every_refusal_has_a_cure() -> None:

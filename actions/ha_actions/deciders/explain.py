@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ha_actions.deciders.policy import choose
 from ha_actions.deciders.policy_tags import TAGS, Tag
-from ha_actions.deciders.prospects import prospects
+from ha_actions.deciders.prospects import Prospect, prospects
 from ha_actions.model import Aggregate, Choice, Guest
 from ha_actions.settings import Policy
 
@@ -22,14 +22,19 @@ _UNSET = {
 
 
 def explain(
-    guest: Guest, policy: Policy, aggregates: Sequence[Aggregate]
+    guest: Guest,
+    policy: Policy,
+    aggregates: Sequence[Aggregate],
+    told: Prospect | None = None,
 ) -> str:
     """Which object decided what, every warning, and the guest's prospect.
 
     One line each, no newline at the end; changes nothing.
+
+    :param told: its prospect, by somebody who has read more of it.
     """
     choice = choose(guest, policy, aggregates)
-    told = prospects(guest, choice)
+    told = told or prospects(guest, choice)
     lines = [
         f"server {guest.name} ({guest.id}) on {guest.host}, "
         f"{guest.vm_state}"

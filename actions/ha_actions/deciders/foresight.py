@@ -31,6 +31,7 @@ from ha_actions.model import (
     Mode,
     Plan,
     Planned,
+    Protection,
     Requires,
 )
 from ha_actions.model.capacity import Need
@@ -69,10 +70,7 @@ def foresee(
     :param guests: all of those hosts' guests.
     :param requires: the steps that executors have, with their needs.
     """
-    planned = [
-        Planned(guest=g, choice=choose(g, policy, sight.aggregates))
-        for g in guests
-    ]
+    planned = [_planned(g, policy, sight) for g in guests]
     plan = make_plan(
         "foresight", ", ".join(dying), planned, policy, requires, proven=True
     )
@@ -81,7 +79,7 @@ def foresee(
     rings = {name: ring for ring in circles(planned) for name in ring}
     rows = []
     for p in planned:
-        told = prospects(p.guest, p.choice)
+        told = foretell(p, sight)
         risks = _of_its_words(p, rings)
         if told.comes_back:
             risks += _of_the_site(p, told, sight, policy, requires)
@@ -89,18 +87,55 @@ def foresee(
             if seat is not None and seat.why:
                 risks.append((seat.why, seat.cure))
         rows.append(_row(p, told, risks, seats, waves))
+    herd = any(p.choice.protection is Protection.CATTLE for p in planned)
     rows.sort(key=lambda r: (r.host, r.wave or NEVER, r.name, r.guest))
     return Outlook(
         hosts=tuple(dying),
         guests=tuple(rows),
         obstacles=tuple(_obstacles(dying, sight, policy)),
-        notes=tuple(_notes(guests, sight)),
+        notes=tuple(_notes(guests, sight, cattle=herd)),
         seconds=_seconds(plan, policy, sight.pace),
         basis=_basis(policy, sight.pace),
     )
 
 
 # -- one guest ---------------------------------------------------------------
+def _planned(guest: Guest, policy: Policy, sight: Sight) -> Planned:
+    choice = choose(guest, policy, sight.aggregates)
+    cattle = choice.protection is Protection.CATTLE
+    silent = sight.stacks_silent.get(guest.project, "") if cattle else ""
+    return Planned(
+        guest=guest,
+        choice=choice,
+        stack=(sight.stacks or {}).get(guest.id),
+        stack_unknown=silent,
+    )
+
+
+def foretell(planned: Planned, sight: Sight) -> Prospect:
+    """Its prospect, with what was read of its stack and of its copy."""
+    told = prospects(
+        planned.guest,
+        planned.choice,
+        stack=planned.stack.stack_name if planned.stack else "",
+        stack_unknown=planned.stack_unknown,
+    )
+    lacks = (sight.uncopied or {}).get(planned.guest.id, "")
+    if not lacks or told.code != "recreated":
+        return told
+    return Prospect(
+        code="refused_cannot_copy",
+        sentence=f"refused: a new server would not be the same: {lacks}.",
+        comes_back=False,
+        wanted=False,
+    )
+
+
+def foretell_one(guest: Guest, policy: Policy, sight: Sight) -> Prospect:
+    """The prospect of a guest of which no plan was made."""
+    return foretell(_planned(guest, policy, sight), sight)
+
+
 Risk: TypeAlias = tuple[str, str]
 """Why, and the cure."""
 
@@ -269,7 +304,9 @@ def _obstacles(
             yield f"no fence for {', '.join(bare)}: nothing would be moved"
 
 
-def _notes(guests: Sequence[Guest], sight: Sight) -> Iterator[str]:
+def _notes(
+    guests: Sequence[Guest], sight: Sight, *, cattle: bool
+) -> Iterator[str]:
     """What was not looked at."""
     if sight.rooms is None:
         yield "room on other hosts was not looked at"
@@ -277,6 +314,22 @@ def _notes(guests: Sequence[Guest], sight: Sight) -> Iterator[str]:
         yield (
             "room is by Placement: NUMA cells, and PCI devices that it does "
             "not count, are not seen"
+        )
+    if sight.stacks is None and cattle:
+        yield "Heat was not asked: cattle may belong to a stack"
+    for project, why in sight.stacks_silent.items():
+        yield f"Heat does not tell of the stacks of project {project}: {why}"
+    if sight.uncopied is None and cattle:
+        yield "whether cattle can be copied (keys, ports) was not looked at"
+    elif cattle:
+        yield (
+            "what was put into cattle when it was booted (files, a password) "
+            "cannot be seen, and a new server has none of it"
+        )
+    if sight.unlooked:
+        yield (
+            f"whether {sight.unlooked} more of cattle can be copied was not "
+            "looked at: ask for fewer hosts at a time"
         )
     if sight.hosts is not None and sight.fences is None:
         yield "fences were not looked at: ha-pack check fences"

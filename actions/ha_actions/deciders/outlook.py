@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ha_actions.model import Aggregate, Guest, Host, Protection, Word
+from ha_actions.model import (
+    Aggregate,
+    Guest,
+    Host,
+    Protection,
+    StackPlace,
+    Word,
+)
 from ha_actions.model.capacity import Need, Room
 
 
@@ -52,6 +59,14 @@ class Sight:
     """Server group -> member -> its host."""
     fences: Mapping[str, int] | None = None
     """Host -> how many devices it has."""
+    stacks: Mapping[str, StackPlace] | None = field(default_factory=dict)
+    """Guest id -> its place in a Heat stack; None: Heat was not asked."""
+    stacks_silent: Mapping[str, str] = field(default_factory=dict)
+    """Project -> why Heat does not tell of its stacks."""
+    uncopied: Mapping[str, str] | None = field(default_factory=dict)
+    """Guest id -> what a copy of it would lack; None: not looked at."""
+    unlooked: int = 0
+    """Of how many of cattle that was not looked at: they were too many."""
     armed: bool = True
     stops: Sequence[str] = ()
     """Brakes in force on these hosts, each as a sentence."""

@@ -294,6 +294,12 @@ class SimCloud(SimBalancers, SimBelongings):
             found = self.world.guests.get(guest)
             return list(found.deeds) if found else []
 
+    def lacks(self, guest: Guest) -> str:
+        """What a copy of it would lack."""
+        self._call("nova", "lacks", 4)
+        known = self.world.guests.get(guest.id)
+        return known.cannot_copy if known else ""
+
     def recreate(
         self, guest: Guest, metadata: Mapping[str, str], claim: Claim
     ) -> str:

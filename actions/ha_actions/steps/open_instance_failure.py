@@ -56,7 +56,7 @@ class OpenInstanceFailure(HaAction):
         if isinstance(found, _Left):
             tell, found = found.tell, found.no
         if isinstance(found, Dismissal):
-            return _dismiss(run, found, str(self.server or "?"), tell)
+            return _dismiss(run, found, str(self.server or ""), tell)
         return {
             "next": "restart",
             "failure": found.id,
@@ -280,9 +280,10 @@ def _begin_news(run: Run, failure: ServerFailure) -> None:
 
 
 def _dismiss(run: Run, no: Dismissal, asked: str, tell: str) -> dict[str, Any]:
-    subject = no.host or asked
+    subject = no.host or asked or "?"
     run.journal.note("dismissal", subject, f"{no.code}: {no.reason}")
-    if no.code in TOLD:
+    # an alarm may be of one that its owner, or we, have deleted since
+    if no.code in TOLD and (asked or no.code != "unknown_server"):
         run.journal.tell(subject, f"nothing is done: {no.reason}")
     return {
         "next": "stop",

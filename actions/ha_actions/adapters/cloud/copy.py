@@ -82,6 +82,23 @@ class Copier:
         check_nova(answer, f"recreate {guest.name}")
         return str(answer.json()["server"]["id"])
 
+    def lacks(self, guest: Guest) -> str:
+        """Why :meth:`make` would refuse it now; empty: it would not.
+
+        By the same looks; nothing is made.
+        """
+        try:
+            old = self._old(guest)
+            self._flavor(guest, old)
+            self._networks(guest)
+            self._key_pairs(old)
+        except Refused as no:
+            return str(no.facts.get("why") or no.message)
+        except Failed as gone:
+            if gone.code != "not_found":
+                raise
+        return ""
+
     def _old(self, guest: Guest) -> Body:
         found = self._api.get(
             "compute", f"/servers/{guest.id}", microversion=values.LIST
@@ -146,13 +163,9 @@ class Copier:
         for another key is never replaced: somebody else's copy may need it.
         """
         name = old.get("key_name")
-        if not name:
-            return {}
-        path = f"/os-keypairs/{quote(name, safe='')}"
-        theirs = self._keypair(path, {"user_id": old.get("user_id") or ""})
-        mine = self._keypair(path, {})
+        theirs, mine = self._key_pairs(old)
         if theirs is None:
-            raise _cannot_key(old, "its owner has deleted it")
+            return {}
         if mine is None:
             made = {
                 "name": name,
@@ -169,16 +182,35 @@ class Copier:
                 conn=owner,
             )
             if answer.status_code == 409:  # by another, just now: whose?
-                mine = self._keypair(path, {})
+                _, mine = self._key_pairs(old)
             else:
                 check_nova(answer, f"import key pair {name}")
                 mine = theirs
-        if mine is None or _key_of(mine) != _key_of(theirs):
+        if mine is None:
+            raise _cannot_key(old, "it vanished while it was imported")
+        return {"key_name": name}
+
+    def _key_pairs(
+        self, old: Mapping[str, Any]
+    ) -> tuple[Body | None, Body | None]:
+        """Its owner's, and ours of the same name; None, None: it has none.
+
+        :raises Refused: ``cannot_copy``.
+        """
+        name = old.get("key_name")
+        if not name:
+            return None, None
+        path = f"/os-keypairs/{quote(name, safe='')}"
+        theirs = self._keypair(path, {"user_id": old.get("user_id") or ""})
+        mine = self._keypair(path, {})
+        if theirs is None:
+            raise _cannot_key(old, "its owner has deleted it")
+        if mine is not None and _key_of(mine) != _key_of(theirs):
             raise _cannot_key(
                 old,
                 "the executor's user has another key of that name: delete it",
             )
-        return {"key_name": name}
+        return theirs, mine
 
     def _keypair(self, path: str, query: Mapping[str, str]) -> Body | None:
         found = self._api.get("compute", path, query, values.LIST)
@@ -233,6 +265,7 @@ def _cannot(guest: Guest, why: str) -> Refused:
         "cannot_copy",
         f"Server {guest.name} cannot be recreated as it was: {why}.",
         guest=guest.id,
+        why=why,
     )
 
 
@@ -242,4 +275,5 @@ def _cannot_key(old: Mapping[str, Any], why: str) -> Refused:
         f"Server {old['name']} cannot be recreated as it was: its key pair "
         f"{old['key_name']} cannot be used ({why}).",
         guest=old["id"],
+        why=f"its key pair {old['key_name']} cannot be used ({why})",
     )

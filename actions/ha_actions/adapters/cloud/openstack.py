@@ -221,6 +221,10 @@ class OpenStackCloud:
         """Agree to a cold migration that is done."""
         self._act(guest, {"confirmResize": None}, "confirm", claim)
 
+    def lacks(self, guest: Guest) -> str:
+        """What a copy of it would lack; four calls."""
+        return self._copier.lacks(guest)
+
     def recreate(
         self, guest: Guest, metadata: Mapping[str, str], claim: Claim
     ) -> str:
