@@ -129,8 +129,15 @@ class Cloud(Protocol):
     """Nova, Neutron, Cinder and Octavia, as far as the pack needs them."""
 
     # -- reading: a constant number of API calls, however many guests -------
-    def hosts(self) -> list[Host]:
-        """Every nova-compute, with its aggregates' names."""
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
+        """Every nova-compute, with its aggregates' names.
+
+        :param brief: without the aggregates' names, and the call for them.
+        :param max_age_s: an answer that this object got so long ago is new
+            enough; 0: Nova is asked now.
+        """
 
     def aggregates(self) -> list[Aggregate]:
         """Every host aggregate with its metadata."""
@@ -142,12 +149,14 @@ class Cloud(Protocol):
         """
 
     def guests(
-        self, ids: Iterable[str], *, brief: bool = False
+        self, ids: Iterable[str], *, brief: bool = False, since: float = 0.0
     ) -> dict[str, Guest]:
         """These guests, wherever they are; a deleted one is missing.
 
         :param brief: state and host are enough: ports and group are left
             out, and so are the calls for them.
+        :param since: most of them have changed since then: one call finds
+            these, whatever hosts they are on. A hint, never a filter.
         """
 
     def guests_of(self, project: str) -> list[Guest]:
@@ -211,8 +220,11 @@ class Cloud(Protocol):
         empty: it would not. For those who look ahead."""
 
     # -- changing --------------------------------------------------------
-    def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
-        """Force the service down, disable it, say why: one PUT."""
+    def mark_down(self, host: Host, reason: str, claim: Claim) -> Host:
+        """Force the service down, disable it, say why: one PUT.
+
+        :returns: the host as it is by this PUT, brief.
+        """
 
     def lift_down(self, host: Host, claim: Claim) -> None:
         """Take forced_down off; it stays enabled or disabled as it is.

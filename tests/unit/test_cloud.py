@@ -189,7 +189,7 @@ def test_a_host_that_was_just_listed_is_known(lab: Lab) -> None:
     assert len(lab.calls) == 1
     lab.clock.sleep(301)
     assert lab.cloud.guests_on("c1", brief=True) == []
-    assert len(lab.calls) == 4, "services and aggregates are listed again"
+    assert len(lab.calls) == 3, "services are listed again"
 
 
 def test_a_server_of_a_cell_that_is_down(lab: Lab) -> None:
@@ -250,6 +250,57 @@ def test_guests_by_id_in_a_new_process(lab: Lab) -> None:
     lab.mock.get(f"{NOVA}/servers/detail?host=c2", json=moved)
     assert set(lab.cloud.guests(ids)) == set(ids)
     assert not [c for c in lab.calls if "servers/s" in c]
+
+
+def test_guests_that_changed_lately_are_one_list(lab: Lab) -> None:
+    """Wherever they are; one that did not change is looked for as ever."""
+    moved = [fake.server(f"s{n}", f"c{n}") for n in range(2, 6)]
+    others = [fake.server("x", "c9")]
+    lab.mock.get(
+        f"{NOVA}/servers/detail?changes-since=1970-01-01T00:14:40Z",
+        json={"servers": moved + others},
+    )
+    lab.mock.get(
+        f"{NOVA}/servers/s1", json={"server": fake.server("s1", "c1")}
+    )
+    ids = [f"s{n}" for n in range(1, 6)]
+    found = lab.cloud.guests(ids, brief=True, since=1000.0)
+    assert {id: g.host for id, g in found.items()} == {
+        f"s{n}": f"c{n}" for n in range(1, 6)
+    }
+    assert lab.calls == [
+        "GET compute/servers/detail",
+        "GET compute/servers/s1",
+    ]
+    query = lab.sent("GET")[0].qs
+    assert query["deleted"] == ["false"]
+    assert query["all_tenants"] == ["1"]
+    lab.clock.sleep(4000)
+    assert lab.cloud.guests(ids[:1], since=1000.0)
+    assert lab.calls.count("GET compute/servers/detail") == 1
+
+
+def test_a_server_in_no_group_says_so_itself(lab: Lab) -> None:
+    alone = {**fake.server("a"), "server_groups": []}
+    lab.mock.get(f"{NOVA}/servers/a", json={"server": alone})
+    lab.cloud.guests(["a"])
+    assert "GET compute/os-server-groups" not in lab.calls
+    grouped = {**fake.server("b"), "server_groups": ["g1"]}
+    lab.mock.get(f"{NOVA}/servers/b", json={"server": grouped})
+    lab.cloud.guests(["b"])
+    assert "GET compute/os-server-groups" in lab.calls
+
+
+def test_a_listing_may_serve_again(lab: Lab) -> None:
+    services = {"services": [fake.service("c1")]}
+    lab.mock.get(f"{NOVA}/os-services", json=services)
+    assert lab.cloud.hosts(brief=True)[0].aggregates == ()
+    assert lab.cloud.hosts(brief=True, max_age_s=10)[0].name == "c1"
+    assert lab.calls == ["GET compute/os-services"]
+    lab.clock.sleep(10)
+    lab.cloud.hosts(brief=True, max_age_s=10)
+    lab.cloud.hosts(brief=True)
+    assert lab.calls == ["GET compute/os-services"] * 3
 
 
 def test_guests_by_id_before_any_has_moved(lab: Lab) -> None:
@@ -314,8 +365,22 @@ def test_evacuation_asked(
 
 
 def test_mark_down_is_one_put(lab: Lab) -> None:
-    lab.mock.put(f"{NOVA}/os-services/uuid-of-c1", json={"service": {}})
-    lab.cloud.mark_down(HOST, "x" * 300, claim())
+    put = fake.service(
+        "c1",
+        status="disabled",
+        forced_down=True,
+        disabled_reason="x" * 255,
+        updated_at="2026-11-22T10:00:10.250000",
+    )
+    lab.mock.put(f"{NOVA}/os-services/uuid-of-c1", json={"service": put})
+    marked = lab.cloud.mark_down(HOST, "x" * 300, claim())
+    assert (marked.name, marked.forced_down, marked.enabled) == (
+        "c1",
+        True,
+        False,
+    )
+    # the database keeps full seconds, rounded: 10:00:11 is no heartbeat
+    assert marked.updated_at == 1795341611.0
     assert [one.json() for one in lab.sent("PUT")] == [
         {
             "forced_down": True,
@@ -323,6 +388,16 @@ def test_mark_down_is_one_put(lab: Lab) -> None:
             "disabled_reason": "x" * 255,
         }
     ]
+
+
+@pytest.mark.parametrize("answer", [{"text": "<html>"}, {"json": {}}])
+def test_a_mark_that_is_not_shown_may_have_been_made(
+    lab: Lab, answer: dict[str, Any]
+) -> None:
+    lab.mock.put(f"{NOVA}/os-services/uuid-of-c1", **answer)
+    with pytest.raises(NoAnswer, match="proxy"):
+        lab.cloud.mark_down(HOST, "x", claim())
+    assert len(lab.sent("PUT")) == 1
 
 
 def test_a_return_is_two_puts(lab: Lab) -> None:

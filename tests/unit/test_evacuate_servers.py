@@ -51,7 +51,9 @@ class Nova:
         self.silent = False
         self.late_record_at: float | None = None
 
-    def hosts(self) -> list[object]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[object]:
         return []
 
     def evacuations(self, source: str) -> list[Migration]:
@@ -87,7 +89,7 @@ class Nova:
         return self.clock.now() >= at + seconds
 
     def guests(
-        self, ids: Iterable[str], *, brief: bool = False
+        self, ids: Iterable[str], *, brief: bool = False, since: float = 0.0
     ) -> dict[str, Guest]:
         over = [m for m in self.evacuations("c1") if m.status == "done"]
         return {PET.id: replace(PET, host="c2" if over else "c1")}

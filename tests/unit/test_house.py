@@ -186,7 +186,9 @@ def test_the_folder_keeps_whole_files(tmp_path: Path) -> None:
 class NoHosts:
     """A cloud without a host."""
 
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         return []
 
     def evacuations(self, source: str) -> list[Migration]:

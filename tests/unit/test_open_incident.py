@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from ha_actions.deciders.policy import digest
 from ha_actions.errors import Refused, Transient
-from ha_actions.model import Host, Incident
+from ha_actions.model import Aggregate, Host, Incident
 from ha_actions.records.incidents import Opened
 from ha_actions.sim.ledger import MemoryLedger
 from ha_actions.step_parts.run import Run
@@ -27,10 +27,15 @@ class Nova:
     def __init__(self, answers: bool = True) -> None:
         self.answers = answers
 
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         if not self.answers:
             raise Transient("api", "Nova does not answer.")
         return [host()]
+
+    def aggregates(self) -> list[Aggregate]:
+        return []
 
 
 def started(nova: Nova) -> Run:
@@ -101,7 +106,9 @@ def test_an_event_about_a_host_that_was_heard_of_since_is_stale(
     last_seen: str, facts: dict[str, Any], answer: str
 ) -> None:
     class Shows(Nova):
-        def hosts(self) -> list[Host]:
+        def hosts(
+            self, *, brief: bool = False, max_age_s: float = 0.0
+        ) -> list[Host]:
             return [replace(host(), **facts)]
 
     run = started(Shows())

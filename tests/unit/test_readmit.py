@@ -21,7 +21,9 @@ class Nova:
     def __init__(self) -> None:
         self.lifted = 0
 
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         return [replace(OUT, forced_down=not self.lifted)]
 
     def lift_down(self, host: Host, claim: Any) -> None:

@@ -22,7 +22,9 @@ class Nova:
     def __init__(self, hosts: Sequence[Host]) -> None:
         self._hosts = list(hosts)
 
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         return self._hosts
 
 

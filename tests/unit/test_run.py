@@ -167,7 +167,9 @@ class Hosts(Forbidden):
         super().__init__("cloud", [])
         self.__dict__["found"] = list(found)
 
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         return list(self.__dict__["found"])
 
 

@@ -46,7 +46,9 @@ class FakeNova:
     def __init__(self, looks: Sequence[Host | Exception | None]) -> None:
         self.looks = list(looks)
 
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         look = self.looks.pop(0)
         if isinstance(look, Exception):
             raise look
@@ -168,7 +170,9 @@ def test_a_forced_down_service_is_dead_when_far_behind_its_peers(
     peer = host(name="c2", service_id="s2", updated_at=peers_at)
 
     class Nova(FakeNova):
-        def hosts(self) -> list[Host]:
+        def hosts(
+            self, *, brief: bool = False, max_age_s: float = 0.0
+        ) -> list[Host]:
             return [*super().hosts(), peer]
 
     nova: Any = Nova([forced])

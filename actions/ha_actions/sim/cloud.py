@@ -56,10 +56,22 @@ class SimCloud(SimBalancers, SimBelongings):
         self.single = Single(world)
 
     # -- reading ---------------------------------------------------------
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         """Every nova-compute, with its aggregates' names."""
-        self._call("nova", "hosts", 1)
+        now, read = self.world.clock.now(), self.world.hosts_read
+        at, kept = read.get(self.request_id, (0.0, []))
+        if not 0 <= now - at < max_age_s:
+            self._call("nova", "hosts", 1)
+            kept = self._hosts()
+            read[self.request_id] = (now, kept)
+        if brief:
+            return [replace(host, aggregates=()) for host in kept]
         self._read_aggregates()
+        return list(kept)
+
+    def _hosts(self) -> list[Host]:
         with self.world.lock:
             groups: dict[str, list[str]] = {}
             for aggregate in self.world.aggregates.values():
@@ -108,17 +120,17 @@ class SimCloud(SimBalancers, SimBelongings):
         return [not ended or self.world.clock.now() < ended + AGENT_DOWN_S]
 
     def guests(
-        self, ids: Iterable[str], *, brief: bool = False
+        self, ids: Iterable[str], *, brief: bool = False, since: float = 0.0
     ) -> dict[str, Guest]:
         """These guests, wherever they are; a deleted one is missing."""
         wanted = list(ids)
         if not wanted:
             return {}
+        most = 1 if since and len(wanted) > 2 else GUESTS_MOST_CALLS
         self._call(
             "nova",
             "guests",
-            min(len(wanted), GUESTS_MOST_CALLS)
-            + (0 if brief else GUESTS_EXTRA_CALLS),
+            min(len(wanted), most) + (0 if brief else GUESTS_EXTRA_CALLS),
         )
         with self.world.lock:
             known = self.world.guests
@@ -176,7 +188,7 @@ class SimCloud(SimBalancers, SimBelongings):
             ]
 
     # -- changing --------------------------------------------------------
-    def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
+    def mark_down(self, host: Host, reason: str, claim: Claim) -> Host:
         """Force the service down, disable it, say why: one PUT."""
 
         def put() -> None:
@@ -186,6 +198,7 @@ class SimCloud(SimBalancers, SimBelongings):
             record.put_at = self.world.clock.now()
 
         self._change("nova", "mark_down", host.name, host.name, claim, put)
+        return next(h for h in self._hosts() if h.name == host.name)
 
     def lift_down(self, host: Host, claim: Claim) -> None:
         """Take forced_down off."""

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ha_actions.errors import Failed
-from ha_actions.model import Aggregate, Event, FloatingIp, Migration
+from ha_actions.model import Aggregate, Event, FloatingIp, Host, Migration
 from ha_actions.sim.clock import FreeClock, TurnClock
 from ha_actions.sim.things import (
     PAUSED,
@@ -84,6 +84,8 @@ class World:
         self.quota_full: set[str] = set()
         self.lost_answers: dict[tuple[str, str], str] = {}
         self.aggregates_read: dict[str, float] = {}
+        self.hosts_read: dict[str, tuple[float, list[Host]]] = {}
+        """Request id -> the last answer, and when it came."""
         self.moments: dict[str, list[Callable[[], None]]] = {}
         """What waits for the first time that something happens."""
         self.beats = False

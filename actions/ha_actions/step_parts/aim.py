@@ -18,7 +18,7 @@ class Aim:
         targets = job.policy.recovery.targets
         self._names: frozenset[str] | None = None
         if targets:
-            aggregates = job.run.patiently(job.cloud.aggregates)
+            aggregates = job.run.aggregates(job.incident, job.cloud)
             self._names = wanted(job.host, targets, aggregates)
         self._usable: list[str] = []
         if self._names is not None:
@@ -43,7 +43,7 @@ class Aim:
         It stays enabled: guests are on it now. A person is told.
         """
         job = self._job
-        hosts = job.run.patiently(job.cloud.hosts)
+        hosts = job.run.patiently(lambda: job.cloud.hosts(brief=True))
         found = spare(hosts, self._names or ())
         if found is None:
             return False
@@ -64,5 +64,6 @@ class Aim:
         return found.name in self._usable
 
     def _look(self) -> None:
-        hosts = self._job.run.patiently(self._job.cloud.hosts)
+        cloud = self._job.cloud
+        hosts = self._job.run.patiently(lambda: cloud.hosts(brief=True))
         self._usable = usable(hosts, self._names or ())

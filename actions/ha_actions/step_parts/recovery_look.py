@@ -5,7 +5,7 @@ of guests. And what it puts back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ha_actions.deciders.recovery_check import check_guest
@@ -40,29 +40,29 @@ def look(run: Run, incident: Incident, planned: Mapping[str, Planned]) -> Seen:
     if not planned:
         return Seen()
     cloud = run.cloud(incident)
-    now = run.patiently(lambda: cloud.guests(planned))
+    before = snapshots.snapshots(run, incident)
+    now, dark = _as_they_are(run, incident, planned, before)
     cattle = [p for p in planned.values() if _is_cattle(p)]
     copies = run.copies(incident, cloud, cattle)
-    up = {h.name for h in run.patiently(cloud.hosts) if h.up}
-    before = snapshots.snapshots(run, incident)
+    listed = run.patiently(lambda: cloud.hosts(brief=True))
+    up = {h.name for h in listed if h.up}
     had = {f.id for s in before.values() for f in s.floating or ()}
     belongings = snapshots.look(run, incident, now.values(), had)
     members = _members(run, incident, planned.values())
     balancers = _balancers(run, incident, planned.values())
     seen = Seen()
     for id, p in planned.items():
-        seen.findings.extend(
-            check_guest(
-                p,
-                now.get(id),
-                copies.get(id),
-                dead_host=incident.host,
-                hosts_up=up,
-                volumes=belongings.volumes,
-                members=members,
-                balancer=balancers.get(p.balancer, ""),
-            )
+        found = check_guest(
+            p,
+            now.get(id),
+            copies.get(id),
+            dead_host=incident.host,
+            hosts_up=up,
+            volumes=belongings.volumes,
+            members=members,
+            balancer=balancers.get(p.balancer, ""),
         )
+        seen.findings.extend(_unseen(p, found) if id in dark else found)
         # of an amphora or an owner's own server nothing is touched
         is_pet = p.choice.protection is Protection.PET and not p.balancer
         if is_pet and id in now and id in before:
@@ -71,6 +71,45 @@ def look(run: Run, incident: Incident, planned: Mapping[str, Planned]) -> Seen:
     seen.findings.extend(pet_findings(run, incident, planned.values(), now))
     _leftovers(run, incident, planned, now, copies, seen)
     return seen
+
+
+def _as_they_are(
+    run: Run,
+    incident: Incident,
+    planned: Mapping[str, Planned],
+    before: Mapping[str, Snapshot],
+) -> tuple[dict[str, Guest], set[str]]:
+    """Groups are asked for only where somebody was in one.
+
+    :returns: the guests, and ids of those of whose ports nobody could tell:
+        they have the ports that they had.
+    """
+    cloud, since = run.cloud(incident), incident.opened_at
+    grouped = any(p.guest.group for p in planned.values())
+    if grouped or any(s.group for s in before.values()):
+        full = run.patiently(lambda: cloud.guests(planned, since=since))
+        return full, set()
+    now = run.patiently(lambda: cloud.guests(planned, brief=True, since=since))
+    if not now:
+        return {}, set()
+    try:
+        ports = run.patiently(lambda: cloud.ports_of(now), snapshots.FOR_S)
+    except HaError as error:
+        run.journal.note("check", incident.host, error.message)
+        had = {id: planned[id].guest.ports for id in now}
+        dark = {id for id in now if had[id]}
+        return {id: replace(g, ports=had[id]) for id, g in now.items()}, dark
+    whole = {
+        id: replace(g, ports=tuple(ports.get(id, ()))) for id, g in now.items()
+    }
+    return whole, set()
+
+
+def _unseen(planned: Planned, found: Iterable[Finding]) -> list[Finding]:
+    """Without what only its ports could tell, and a line that says so."""
+    kept = [f for f in found if f.check not in ("addresses", "ports")]
+    text = "not known: Neutron does not answer"
+    return [*kept, _finding(planned, "ports", text)]
 
 
 def _compare(

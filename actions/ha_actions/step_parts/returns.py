@@ -25,6 +25,10 @@ from ha_actions.records.incidents import RETURN_ENDED
 from ha_actions.settings import Policy
 from ha_actions.step_parts.run import Run, host_named
 
+MINUTE_S = 30.0
+"""The looks of one reconcile share a listing of the hosts; whatever comes of
+it, the host is looked at anew."""
+
 WAITING = "return.waiting"
 """Part of an incident: why the return was refused last."""
 LIFTED = "return.lifted"

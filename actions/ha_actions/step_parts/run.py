@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from ha_actions.errors import NoAnswer, Refused, Transient
 from ha_actions.fencing.operator_word import with_testimony, with_word
 from ha_actions.fencing.proof import counts, look_again
 from ha_actions.model import (
+    Aggregate,
     Batch,
     Claim,
     Guest,
@@ -35,8 +37,22 @@ from ha_actions.settings import Policy
 
 T = TypeVar("T")
 
+AGGREGATES_S = 300.0
+"""So long an incident goes by the aggregates that it was opened with."""
+
+MANY_PLACES = 5000
+"""Hosts in aggregates, beyond which they are not kept: an entry of the ledger
+is bounded."""
+
 PATIENCE_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Pauses between tries of a call that may be tried again; the last repeats."""
+
+
+@dataclass(frozen=True)
+class Aggregates:
+    """The form in which an opening keeps the cloud's aggregates."""
+
+    aggregates: tuple[Aggregate, ...]
 
 
 class Run:
@@ -105,9 +121,26 @@ class Run:
         return found or unlisted(incident.host)
 
     def host_now(self, incident: Incident, cloud: Cloud) -> Host:
-        """The host as Nova shows it this moment; unlisted: no service id."""
-        found = host_named(incident.host, self.patiently(cloud.hosts))
+        """The host as Nova shows it this moment, without its aggregates'
+        names; unlisted: no service id."""
+        hosts = self.patiently(lambda: cloud.hosts(brief=True))
+        found = host_named(incident.host, hosts)
         return found or unlisted(incident.host)
+
+    def aggregates(self, incident: Incident, cloud: Cloud) -> list[Aggregate]:
+        """Every aggregate: as it was opened, then as Nova has them."""
+        if self.clock.now() - incident.opened_at < AGGREGATES_S:
+            kept = self.record.part(incident.id, "aggregates", Aggregates)
+            if kept is not None:
+                return list(kept.aggregates)
+        return self.patiently(cloud.aggregates)
+
+    def keep_aggregates(self, incident: Incident, cloud: Cloud) -> None:
+        """Remember them for the incident's other actions."""
+        found = self.patiently(cloud.aggregates)
+        if sum(len(a.hosts) for a in found) <= MANY_PLACES:
+            value = Aggregates(tuple(found))
+            self.record.keep(incident.id, "aggregates", value)
 
     def hear(
         self, policy: Policy, cloud: Cloud, host: Host

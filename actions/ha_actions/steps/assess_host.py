@@ -21,10 +21,17 @@ from ha_actions.model import (
     Testimony,
     Verdict,
 )
+from ha_actions.ports import Cloud
 from ha_actions.settings import Policy
 from ha_actions.step_parts.run import Run, host_named, unlisted
 
 DEADLINE_S = 1750
+
+JUST_S = 5.0
+"""A look at the host that is so young is one that the witnesses may compare
+with."""
+SHARED_S = 10.0
+"""The limits count hosts by a listing of this action, never an older one."""
 
 
 @dataclass
@@ -46,9 +53,12 @@ class AssessHost(HaAction):
             return {"next": "drain", "ruling": Ruling.DOWN.value}
         if policy.limits.quiet_s and not run.record.voids(incident.id):
             _be_quiet(run, incident, policy)
-        hosts = run.patiently(cloud.hosts)
-        host = host_named(incident.host, hosts) or unlisted(incident.host)
+        host = _just_seen(run, incident, cloud)
         heard = run.hear(policy, cloud, host)
+        # the witness has just asked: one listing serves both
+        hosts = run.patiently(
+            lambda: cloud.hosts(brief=True, max_age_s=SHARED_S)
+        )
         verdict = judge(host.name, heard, policy.witnesses, run.clock.now())
         run.record.keep(incident.id, "judged", host)
         _remember(run, incident, verdict, heard)
@@ -62,6 +72,17 @@ class AssessHost(HaAction):
             run.refuse(incident, refusal)
             return {"next": "close", "ruling": verdict.ruling.value}
         return {"next": "drain", "ruling": verdict.ruling.value}
+
+
+def _just_seen(run: Run, incident: Incident, cloud: Cloud) -> Host:
+    """The host as it was before the witnesses looked.
+
+    What opened the incident a moment ago is new enough: they compare with it.
+    """
+    if 0 <= run.clock.now() - incident.opened_at <= JUST_S:
+        return run.host(incident)
+    found = host_named(incident.host, run.patiently(cloud.hosts))
+    return found or unlisted(incident.host)
 
 
 def _was_down(run: Run, incident: Incident) -> bool:
@@ -137,7 +158,7 @@ def _gates(
     hosts: list[Host],
 ) -> Refusal | None:
     """Everything that may forbid to act on a host that is down."""
-    aggregates = run.patiently(run.cloud(incident).aggregates)
+    aggregates = run.aggregates(incident, run.cloud(incident))
     domains = {h.name: domain_of(h, policy, aggregates) for h in hosts}
     too_many = within_limits(
         host.name, hosts, domains, policy.limits, run.record.maintenance()

@@ -79,7 +79,7 @@ def _choose(run: Run, incident: Incident, members: list[Member]) -> Drain:
         return Drain((), {})
     cloud = run.cloud(incident)
     policy = run.policy(incident)
-    aggregates = run.patiently(cloud.aggregates)
+    aggregates = run.aggregates(incident, cloud)
     guests = run.patiently(lambda: cloud.guests_on(incident.host))
     rescued = [g for g in guests if _is_rescued(choose(g, policy, aggregates))]
     return to_drain(rescued, members)

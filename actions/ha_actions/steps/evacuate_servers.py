@@ -93,8 +93,12 @@ class _Evacuation:
         }
         dead = self._dead_hosts(records, flying)
         look = [p.guest.id for p in job.todo if p.guest.id not in flying]
+        # who has a record has changed since then
+        since = job.incident.opened_at if records else 0.0
         now = (
-            job.run.patiently(lambda: job.cloud.guests(look, brief=True))
+            job.run.patiently(
+                lambda: job.cloud.guests(look, brief=True, since=since)
+            )
             if look
             else {}
         )
@@ -191,7 +195,8 @@ class _Evacuation:
         job = self.job
         cloud, ids = job.cloud, [p.guest.id for p in starting]
         now = job.run.patiently(lambda: cloud.guests(ids))
-        up = {h.name for h in job.run.patiently(cloud.hosts) if h.up}
+        listed = job.run.patiently(lambda: cloud.hosts(brief=True))
+        up = {h.name for h in listed if h.up}
         seen = snapshots.look(job.run, job.incident, now.values())
         for planned in starting:
             found = check_guest(

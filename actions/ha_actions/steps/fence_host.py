@@ -211,11 +211,13 @@ def _tell_nova(run: Run, incident: Incident) -> None:
     claim = run.permit(incident, host.aggregates, None, "mark_down")
     cloud = run.cloud(incident)
     try:
-        run.patiently(lambda: cloud.mark_down(host, reason, claim), for_s=45)
+        marked = run.patiently(
+            lambda: cloud.mark_down(host, reason, claim), for_s=45
+        )
     except Failed as error:
         run.journal.tell(incident.host, f"Nova: {error.message}")
         raise
     run.record.release(claim)
-    # at once, not when it is first needed: a heartbeat in between must show
-    run.record.keep(incident.id, "marked", run.host_now(incident, cloud))
+    # as of this PUT: any heartbeat after it must show
+    run.record.keep(incident.id, "marked", marked)
     run.journal.note("fence", incident.host, "forced down and disabled")

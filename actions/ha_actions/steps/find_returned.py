@@ -10,6 +10,7 @@ from ha_actions.deciders.returning import moved
 from ha_actions.model import Host, Incident, Refusal
 from ha_actions.step_parts.returns import (
     LIFTED,
+    MINUTE_S,
     WAITING,
     Lifted,
     out_by,
@@ -35,7 +36,9 @@ class FindReturned(HaAction):
             return {"hosts": []}
         cloud = run.outside.cloud("")
         found = []
-        for host in run.patiently(cloud.hosts):
+        for host in run.patiently(
+            lambda: cloud.hosts(brief=True, max_age_s=MINUTE_S)
+        ):
             if not host.forced_down or run.record.opened(host.name):
                 continue
             incident = out_by(run, host)

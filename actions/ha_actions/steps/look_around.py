@@ -24,6 +24,8 @@ MEMORY = "ha.around"
 LOCK = "ha.reconciling"
 INSTALLED = "ha.installed"
 DAY_S = 86400.0
+SHARED_S = 5.0
+"""A listing that the looks beside this one have just made is shared."""
 
 
 @dataclass
@@ -118,7 +120,9 @@ def _sight(run: Run) -> Sight:
     opened, bad = run.record.opened_and_bad()
     owned = {entry.incident.host for entry in opened}
     cloud = run.outside.cloud("")
-    hosts = run.patiently(cloud.hosts, for_s=60.0)
+    hosts = run.patiently(
+        lambda: cloud.hosts(brief=True, max_age_s=SHARED_S), for_s=60.0
+    )
     closed = _closed(run, bad)
     return Sight(
         now=run.clock.now(),

@@ -185,7 +185,7 @@ def all_guests(
         they are now is what counts.
     """
     cloud = run.cloud(incident)
-    aggregates = run.patiently(cloud.aggregates) if found else []
+    aggregates = run.aggregates(incident, cloud) if found else []
     earlier = {
         id: p
         for id, p in earlier_guests(run, incident).items()
@@ -220,7 +220,7 @@ def with_quorum(
         return list(guests), {}
     cloud = run.cloud(incident)
     sizes = dict.fromkeys(maybe, 0)
-    aggregates = run.patiently(cloud.aggregates)
+    aggregates = run.aggregates(incident, cloud)
     for project in sorted({project for project, _ in maybe}):
         for guest in run.patiently(partial(cloud.guests_of, project)):
             group = choose(guest, policy, aggregates).group

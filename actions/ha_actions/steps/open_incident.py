@@ -13,6 +13,7 @@ from ha_actions.deciders.intake import Summons, by_hand, read_alarm
 from ha_actions.deciders.policy import digest, load
 from ha_actions.errors import BadInput, HaError, Transient
 from ha_actions.model import Dismissal, Host, Incident
+from ha_actions.ports import Cloud
 from ha_actions.records.incidents import LIVE, Opened
 from ha_actions.step_parts.run import Run, host_named
 
@@ -93,10 +94,15 @@ class OpenIncident(HaAction):
             wrong = _not_for_drills(news.host, policy.drill.hosts)
         if wrong is not None:
             return _dismiss(run, wrong)
-        return self._open(run, news, hosts, text)
+        return self._open(run, news, hosts, text, known)
 
     def _open(
-        self, run: Run, news: Summons, hosts: list[Host], text: str
+        self,
+        run: Run,
+        news: Summons,
+        hosts: list[Host],
+        text: str,
+        cloud: Cloud,
     ) -> dict[str, Any]:
         seed = uuid.uuid5(
             uuid.NAMESPACE_OID,
@@ -120,7 +126,7 @@ class OpenIncident(HaAction):
             return self._join(run, taken, news, host)
         run.record.pin_policy(text, incident.policy)
         if run.record.part(incident.id, "opening", Incident) is None:
-            _begin(run, taken.incident, hosts)
+            _begin(run, taken.incident, hosts, cloud)
             run.journal.note(
                 "incident",
                 news.host,
@@ -191,7 +197,7 @@ class OpenIncident(HaAction):
                 if digest(text) == incident.policy:
                     run.record.pin_policy(text, incident.policy)
                 cloud = run.cloud(incident)
-                _begin(run, incident, run.patiently(cloud.hosts))
+                _begin(run, incident, run.patiently(cloud.hosts), cloud)
             for part in ("refusal", "checked"):
                 run.record.drop(incident.id, part)
             run.journal.note(
@@ -200,11 +206,14 @@ class OpenIncident(HaAction):
         return _assess(incident)
 
 
-def _begin(run: Run, incident: Incident, hosts: list[Host]) -> None:
+def _begin(
+    run: Run, incident: Incident, hosts: list[Host], cloud: Cloud
+) -> None:
     """What every stage reads: the host as it is now, then the opening."""
     host = host_named(incident.host, hosts)
     if host is not None:
         run.record.keep(incident.id, "host", host)
+    run.keep_aggregates(incident, cloud)
     run.record.keep(incident.id, "opening", incident)
 
 

@@ -89,7 +89,9 @@ class OpenInstanceFailure(HaAction):
                 code="unknown_server",
                 reason=f"Nova has no server {news.server}",
             )
-        choice = choose(guest, policy, run.patiently(cloud.aggregates))
+        # not of this failure alone: the process has them for some minutes
+        aggregates = run.patiently(run.outside.cloud("").aggregates)
+        choice = choose(guest, policy, aggregates)
         if not choice.restart_on_crash or choice.service_vm:
             return Dismissal(
                 code="not_chosen",

@@ -67,7 +67,7 @@ def _if_any_cattle(
 ) -> list[Guest]:
     """The host's guests; none if no cattle is among them: one call then."""
     cloud = run.cloud(incident)
-    aggregates = run.patiently(cloud.aggregates)
+    aggregates = run.aggregates(incident, cloud)
     brief = run.patiently(lambda: cloud.guests_on(incident.host, brief=True))
     if all(
         choose(g, policy, aggregates).protection is not Protection.CATTLE

@@ -61,7 +61,7 @@ class ComputeService:
 
     def _look(self, name: str) -> tuple[Host | None, float]:
         """The service, and how far it is behind the newest of its peers."""
-        hosts = self._cloud.hosts()
+        hosts = self._cloud.hosts(brief=True)
         newest = max((h.updated_at for h in hosts), default=0.0)
         for found in hosts:
             if found.name == name:

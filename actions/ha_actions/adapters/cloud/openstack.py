@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import requests
+
 from ha_actions.adapters.cloud import values
 from ha_actions.adapters.cloud.balancers import Balancers
 from ha_actions.adapters.cloud.belongings import Belongings
@@ -16,6 +18,7 @@ from ha_actions.adapters.cloud.errors import check_nova
 from ha_actions.adapters.cloud.http import Api, Count
 from ha_actions.adapters.cloud.pools import Pools
 from ha_actions.adapters.cloud.servers import Servers
+from ha_actions.errors import NoAnswer
 from ha_actions.model import (
     Aggregate,
     Amphora,
@@ -74,15 +77,17 @@ class OpenStackCloud:
         self._belongings = Belongings(self._api, clock)
 
     # -- hosts -----------------------------------------------------------
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         """Every nova-compute; one whose cell does not answer is missing."""
-        return self._servers.hosts()
+        return self._servers.hosts(brief=brief, max_age_s=max_age_s)
 
     def aggregates(self) -> list[Aggregate]:
         """Every host aggregate; at most five minutes old."""
         return self._servers.aggregates()
 
-    def mark_down(self, host: Host, reason: str, claim: Claim) -> None:
+    def mark_down(self, host: Host, reason: str, claim: Claim) -> Host:
         """One PUT: forced down, disabled, and why.
 
         Together, since disabling a dead host that Nova still believes up
@@ -93,7 +98,16 @@ class OpenStackCloud:
             "status": "disabled",
             "disabled_reason": reason[:REASON_MAX],
         }
-        self._put_service(host, body, claim, f"force {host.name} down")
+        what = f"force {host.name} down"
+        answer = self._put_service(host, body, claim, what)
+        try:
+            return values.after_put(answer.json()["service"])
+        except (KeyError, ValueError) as error:
+            raise NoAnswer(
+                "no_answer",
+                f"Nova answered {what} with something else than a service; "
+                "a proxy in between may be failing.",
+            ) from error
 
     def lift_down(self, host: Host, claim: Claim) -> None:
         """One PUT; Nova refuses while evacuations are not cleaned up."""
@@ -111,7 +125,7 @@ class OpenStackCloud:
 
     def _put_service(
         self, host: Host, body: Mapping[str, Any], claim: Claim, what: str
-    ) -> None:
+    ) -> requests.Response:
         answer = self._api.change(
             "PUT",
             "compute",
@@ -121,6 +135,7 @@ class OpenStackCloud:
             microversion=values.LIST,
         )
         check_nova(answer, what)
+        return answer
 
     # -- guests, reading -------------------------------------------------
     def guests_on(self, host: str, *, brief: bool = False) -> list[Guest]:
@@ -133,10 +148,10 @@ class OpenStackCloud:
         return self._servers.guests_on(host, brief=brief)
 
     def guests(
-        self, ids: Iterable[str], *, brief: bool = False
+        self, ids: Iterable[str], *, brief: bool = False, since: float = 0.0
     ) -> dict[str, Guest]:
         """These guests; a deleted one is missing."""
-        return self._servers.guests(ids, brief=brief)
+        return self._servers.guests(ids, brief=brief, since=since)
 
     def copies(self, owners: Mapping[str, str]) -> dict[str, Guest]:
         """Old guest id -> the server made in its place, by its tag."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from ha_actions.adapters.cloud import values
@@ -26,6 +27,12 @@ CHUNK = 50
 FRESH_S = 300.0
 """Age at which aggregates are listed again: they count as they were at an
 incident's start, and most incidents are shorter."""
+
+LATELY_S = 3600.0
+"""What changed since longer ago may be most of a cloud: hosts are listed."""
+
+CLOCKS_S = 120.0
+"""How far Nova's clock may be behind ours; a wrong guess costs calls."""
 
 SKEW_S = 30.0
 """How far Nova's clock may be behind ours. Too much means only that an
@@ -65,15 +72,19 @@ class Servers:
         self._grouped: frozenset[str] = frozenset()
         self._kept: dict[str, tuple[float, Any]] = {}
 
-    def hosts(self) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         """Every nova-compute; one whose cell does not answer is missing."""
+        found = self._keep("services", self._list_services, max_age_s)
+        known = [] if brief else self.aggregates()
+        return [values.host(s, known) for s in found]
+
+    def _list_services(self) -> list[dict[str, Any]]:
         found = self._nova_list(
             "/os-services", "services", {"binary": "nova-compute"}
         )
-        known = self.aggregates()
-        made = [values.host(s, known) for s in found if "id" in s]
-        self._kept["hosts"] = (self._clock.now(), _names(made))
-        return made
+        return [body for body in found if "id" in body]
 
     def aggregates(self) -> list[Aggregate]:
         """Every host aggregate; at most five minutes old."""
@@ -93,8 +104,8 @@ class Servers:
         """
         bodies = self._servers_on(host)
         if not bodies:
-            if host not in self._keep("hosts", lambda: _names(self.hosts())):
-                self._kept.pop("hosts", None)  # asked anew the next time
+            if host not in _names(self.hosts(brief=True, max_age_s=FRESH_S)):
+                self._kept.pop("services", None)  # asked anew the next time
                 raise Transient(
                     "cell_down",
                     f"Nova shows neither servers nor a service of {host}; "
@@ -126,17 +137,22 @@ class Servers:
         return list(self._full(bodies, {}, [b["id"] for b in bodies]).values())
 
     def guests(
-        self, ids: Iterable[str], *, brief: bool = False
+        self, ids: Iterable[str], *, brief: bool = False, since: float = 0.0
     ) -> dict[str, Guest]:
         """These guests; a deleted one is missing.
 
-        More than two are found by listing the hosts where they, or their
-        evacuation records, were seen last; only what is not there is asked
-        for one by one.
+        More than two are found by one list of what changed since then, or by
+        listing the hosts where they, or their evacuation records, were seen
+        last; only what is not there is asked for one by one.
         """
         wanted = [one for one in dict.fromkeys(ids) if one not in self._gone]
         found: dict[str, Any] = {}
-        missing, looked = wanted, set[str]()
+        lately = since and self._clock.now() - since < LATELY_S
+        if lately and len(wanted) > 2:
+            for body in self._changed(since):
+                found[body["id"]] = body
+        missing = [one for one in wanted if one not in found]
+        looked = set[str]()
         while len(missing) > 2:
             likely = self._likely_hosts(missing, looked)
             if not likely:
@@ -253,6 +269,21 @@ class Servers:
             self._note_place(body["id"], host)
         return found
 
+    def _changed(self, since: float) -> list[dict[str, Any]]:
+        moment = datetime.fromtimestamp(since - CLOCKS_S, timezone.utc)
+        found = self._nova_list(
+            "/servers/detail",
+            "servers",
+            {
+                "all_tenants": "1",
+                "changes-since": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "deleted": "false",  # it would list those too
+            },
+        )
+        for body in found:
+            self._note_place(body["id"], body["OS-EXT-SRV-ATTR:host"] or "")
+        return found
+
     def _server(self, guest: str) -> dict[str, Any] | None:
         found = self._api.get(
             "compute", f"/servers/{guest}", microversion=values.LIST
@@ -306,7 +337,9 @@ class Servers:
             return {}
         for part in chunks(without_ports):
             ports.update(self._ports({"device_id": part}))
-        groups = self._groups_of({body["id"] for body in bodies})
+        # what is shown alone says itself that it is in none
+        grouped = {b["id"] for b in bodies if b.get("server_groups") != []}
+        groups = self._groups_of(grouped)
         return {
             id: replace(
                 guest, ports=tuple(ports.get(id, ())), group=groups.get(id)
@@ -390,11 +423,13 @@ class Servers:
                 self._images.setdefault(one, _Image())
         return self._images
 
-    def _keep(self, key: str, ask: Callable[[], T]) -> T:
-        """An answer that may be some minutes old."""
+    def _keep(
+        self, key: str, ask: Callable[[], T], max_age_s: float = FRESH_S
+    ) -> T:
+        """An answer that may be so old."""
         at, kept = self._kept.get(key, (0.0, None))
         now = self._clock.now()
-        if key not in self._kept or not 0 <= now - at < FRESH_S:
+        if key not in self._kept or not 0 <= now - at < max_age_s:
             kept = ask()
             self._kept[key] = (now, kept)
         return kept  # type: ignore[no-any-return]

@@ -6,7 +6,9 @@ The bodies are Nova's at :data:`LIST`, Neutron's v2.0 and Octavia's v2.
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ha_actions.errors import Refused, Transient
@@ -65,6 +67,18 @@ def host(body: Body, aggregates: Iterable[Aggregate]) -> Host:
         zone=body.get("zone") or "",
         aggregates=tuple(a.name for a in aggregates if name in a.hosts),
     )
+
+
+def after_put(body: Body) -> Host:
+    """A service as the answer to its PUT shows it.
+
+    The answer has the moment to the microsecond, and MySQL rounds it when it
+    is kept: it is taken for the next full second, so that the same moment,
+    read later, is not taken for a heartbeat.
+    Source: nova, services.updated_at is DATETIME; MySQL, fractional seconds.
+    """
+    put = host(body, ())
+    return replace(put, updated_at=float(math.ceil(put.updated_at)))
 
 
 def aggregate(body: Body) -> Aggregate:
