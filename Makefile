@@ -74,11 +74,14 @@ test-aodh: $(READY)
 	  --disable-pip-version-check --no-build-isolation -e .
 	@$(VENV)/aodh/bin/python -m pytest -q -W ignore -m aodh tests/aodh
 
-# The whole control plane, Mistral distributed, the pack installed in it.
-# DRILLS="lab_full and lab_core": those that CI runs.
+# The whole control plane, Mistral distributed, the pack installed in it. It is
+# taken down again however this ends. DRILLS="lab_full and lab_core": those
+# that CI runs.
 test-lab: $(READY)
-	@$(LAB) up --full || { $(LAB) down; exit 1; }
-	@$(BIN)/python -m pytest -q -m "$(DRILLS)" tests/lab; status=$$?; $(LAB) down; exit $$status
+	@trap '$(LAB) down' EXIT; trap 'exit 130' INT TERM; \
+	  $(LAB) up --full && \
+	  $(BIN)/python -u -m pytest -v --durations=0 --durations-min=1 \
+	    -m "$(DRILLS)" tests/lab
 
 bench: $(READY)
 	@$(BIN)/python -m ha_installer.bench

@@ -118,19 +118,15 @@ def test_install_twice_check_and_remove(
     assert "2 executor(s)" in lines["executors"]["means"]
     assert "2 engine(s)" in lines["executors"]["means"]
 
-    assert pack("remove", "--yes")["done"] is True
-    for what in ("workbooks", "workflows", "cron_triggers", "environments"):
-        assert names(ctl, what) == set(), what
-    assert pack("remove", "--yes")["changes"] == []
-
-
-def test_a_missing_executor_is_named(
-    full: ModuleType, ctl: ModuleType
-) -> None:
     found = pack("check", "--no-probe", "--executors", MISSED, status=1)
     (line,) = [x for x in found["lines"] if x["check"] == "executors"]
     assert line["state"] == "wrong"
     assert "No answer from executor9" in line["means"]
+
+    assert pack("remove", "--yes")["done"] is True
+    for what in ("workbooks", "workflows", "cron_triggers", "environments"):
+        assert names(ctl, what) == set(), what
+    assert pack("remove", "--yes")["changes"] == []
 
 
 def test_upgrade_lets_an_open_incident_finish(

@@ -86,13 +86,15 @@ def see_to_the_end(
     asked = [time.monotonic()]
 
     def closed() -> bool:
-        rows = ctl.incidents()
-        if len(rows) == count and all(r["state"] == "closed" for r in rows):
-            return True
+        if not ctl.still_open():
+            rows = ctl.incidents()
+            if len(rows) == count:
+                assert all(r["state"] == "closed" for r in rows), rows
+                return True
         if time.monotonic() - asked[0] > 45:
             asked[0] = time.monotonic()
             ctl.start({}, "ha.v1.reconcile")
-            for row in rows:
+            for row in ctl.incidents():
                 if row["state"] == "held":
                     print(f"\nheld, resumed by hand: {row}")
                     ctl.ha_pack("incident", "resume", row["incident"])

@@ -81,7 +81,7 @@ ROWS = (
     Row(
         "shelved",
         "SHELVED_OFFLOADED",
-        refused="conflict",
+        refused="rejected",
         ends="shelved_offloaded",
     ),
     Row("vtpm", "ACTIVE", has="vtpm", refused="rejected", ends="active"),

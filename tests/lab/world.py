@@ -256,6 +256,7 @@ def wait_server(
         settled,
         seconds,
         lambda: f"server {server_id} being {status}, last seen {seen}",
+        every=0.4,
     )
 
 

@@ -91,7 +91,7 @@ class Nova:
         """
         if host and host not in self.world.hosts:
             raise Failed("not_found", f"Compute host {host} not found (404).")
-        if host and host == guest.host:
+        if host == guest.host:  # also neither: a shelved one is on no host
             raise Failed(
                 "rejected", "The target host can't be the same one (400)."
             )

@@ -20,6 +20,7 @@ import time
 import nova.conf
 import os_traits
 from nova import exception
+from nova.compute import power_state
 from nova.virt import fake
 from oslo_log import log as logging
 
@@ -35,6 +36,7 @@ CHANGING = (
     "power_off",
     "reboot",
     "unrescue",
+    "migrate_disk_and_power_off",
     "finish_migration",
     "finish_revert_migration",
     "post_live_migration_at_destination",
@@ -104,6 +106,14 @@ class DiskDriver(fake.FakeDriverWithoutFakeNodes):
             "resources": size,
         }
         super().spawn(context, instance, *args, **kwargs)
+
+    def migrate_disk_and_power_off(self, context, instance, *args, **kwargs):
+        """The one that is left behind is off until the move is confirmed."""
+        answer = super().migrate_disk_and_power_off(
+            context, instance, *args, **kwargs
+        )
+        self.instances[instance.uuid].state = power_state.SHUTDOWN
+        return answer
 
     def _read(self, name):
         try:
