@@ -32,14 +32,14 @@ class CloseInstanceFailure(HaAction):
         report = record.part(failure.id, "report", ServerReport)
         if report is None:
             climb = record.part(failure.id, "climb", Climb) or Climb()
-            report = _report(failure, climb, run.clock.now())
+            report = report_of(failure, climb, run.clock.now())
             record.keep(failure.id, "report", report)
             if report.recovered or report.code in QUIET:
                 run.journal.note("incident", failure.name, report.reason)
             else:
                 run.journal.tell(failure.name, report.reason)
         if record.opened(failure.server) is not None:  # a repeat: it was told
-            _news(run, report)
+            tell_owner(run, report)
         record.shut(failure)
         return {
             "state": "closed",
@@ -48,8 +48,8 @@ class CloseInstanceFailure(HaAction):
         }
 
 
-def _news(run: Run, report: ServerReport) -> None:
-    """Its owner is to be told, before the entry is freed."""
+def tell_owner(run: Run, report: ServerReport) -> None:
+    """Leave word for its owner, before the entry is freed."""
     if report.failure.dry_run:
         return
     event = restart_ended(run.outside.namespace, report)
@@ -58,7 +58,10 @@ def _news(run: Run, report: ServerReport) -> None:
         marks.put(f"{report.failure.id}.end", event)
 
 
-def _report(failure: ServerFailure, climb: Climb, now: float) -> ServerReport:
+def report_of(
+    failure: ServerFailure, climb: Climb, now: float
+) -> ServerReport:
+    """How a failure has ended, by the rungs that were tried."""
     last = climb.rungs[-1] if climb.rungs else None
     tried = ", ".join(f"{r.name} ({r.detail})" for r in climb.rungs)
     code = "not_recovered"
