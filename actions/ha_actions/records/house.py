@@ -10,6 +10,7 @@ from ha_actions.model import Incident, Report
 from ha_actions.ports import Executions, Ledger, Reports
 from ha_actions.records import cut_off
 from ha_actions.records.incidents import RETURN_ENDED, Record
+from ha_actions.records.server_record import ServerRecord
 
 KEEP_S = 30 * 86400.0
 """How long incidents, claims and slots stay in the ledger."""
@@ -132,6 +133,8 @@ def _policies(record: Record) -> None:
         if (opening := record.part(id, "opening", Incident)) is not None
     }
     used |= {e.incident.policy for e in record.all_opened()}
+    alone = ServerRecord(record).all_opened()
+    used |= {entry.failure.policy for entry in alone}
     used.add(digest(record.policy_text()))
     for name in pinned:
         if name.removeprefix("ha.policy.") not in used:

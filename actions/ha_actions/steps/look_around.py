@@ -12,7 +12,7 @@ from ha_actions.codec import from_json, to_json
 from ha_actions.deciders.around import Memory, Sight, Work, look
 from ha_actions.errors import HaError
 from ha_actions.model import Host, Migration
-from ha_actions.records import house
+from ha_actions.records import house, sweep
 from ha_actions.records.incidents import LIVE, Opened
 from ha_actions.step_parts.run import Run
 
@@ -197,6 +197,7 @@ def _prune(run: Run) -> list[str]:
     """What cannot be pruned stays, and is told: the rest goes on."""
     try:
         gone = house.prune(run.record, run.outside.reports)
+        sweep.sweep(run.record, run.outside.reports)
     except HaError as error:
         run.journal.note("reconcile", "ledger", f"not pruned: {error.message}")
         return []
