@@ -115,7 +115,9 @@ def _stacks_gone(cloud: Cloud, asked: set[str]) -> bool:
         if row["project"] == cloud.project_id()
     ]
     for stack in stacks:
-        if stack["id"] not in asked:
+        # one whose member Octavia has lost fails the first time
+        failed = stack["stack_status"] == "DELETE_FAILED"
+        if failed or stack["id"] not in asked:
             path = f"{base}/{stack['stack_name']}/{stack['id']}"
             if cloud.ask("heat", "DELETE", path).status < 400:
                 asked.add(stack["id"])
