@@ -14,6 +14,7 @@ ACTIONS = [
     "plan_ahead",
     "evacuate_servers",
     "recreate_servers",
+    "move_volumes",
     "update_members",
     "fail_over_balancers",
     "repair_stacks",

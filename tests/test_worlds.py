@@ -26,6 +26,7 @@ STEPS = (
     "make_plan",
     "evacuate_servers",
     "recreate_servers",
+    "move_volumes",
     "update_members",
     "retire_servers",
     "verify",

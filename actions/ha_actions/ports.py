@@ -34,6 +34,7 @@ from ha_actions.model import (
     Word,
 )
 from ha_actions.model.capacity import Need, Room
+from ha_actions.model.likeness import PLAIN, Clone, Disk, Likeness
 from ha_actions.model.server import Deed
 from ha_actions.model.stack import StackPreview, StackState
 
@@ -219,6 +220,17 @@ class Cloud(Protocol):
         """Why ``recreate`` would refuse this guest now (``cannot_copy``);
         empty: it would not. For those who look ahead."""
 
+    def disks(self, guest: Guest) -> list[Disk]:
+        """Its volumes, with what is needed to make others like them.
+
+        :raises Failed: ``not_found``.
+        """
+
+    def clones(
+        self, volumes: Iterable[str], incident: str
+    ) -> dict[str, Clone]:
+        """Old volume -> its clone that was made in the incident."""
+
     # -- changing --------------------------------------------------------
     def mark_down(self, host: Host, reason: str, claim: Claim) -> Host:
         """Force the service down, disable it, say why: one PUT.
@@ -268,14 +280,49 @@ class Cloud(Protocol):
         """Agree to a cold migration that is done."""
 
     def recreate(
-        self, guest: Guest, metadata: Mapping[str, str], claim: Claim
+        self,
+        guest: Guest,
+        metadata: Mapping[str, str],
+        claim: Claim,
+        like: Likeness = PLAIN,
     ) -> str:
         """Create a server like this one, with new ports; its id.
 
         Same name, project, flavor, image, networks, security groups, key,
         config drive, user data, server group, metadata plus the given.
+        :param like: its volumes, and the old ports if it gets those.
         :raises Refused: ``cannot_copy`` names what cannot be copied.
         :raises Failed: ``quota``, ``no_valid_host``.
+        """
+
+    def clone_volume(
+        self, guest: Guest, disk: Disk, incident: str, claim: Claim
+    ) -> None:
+        """Ask once for a clone of a guest's volume, in its project.
+
+        :raises Failed: ``quota``.
+        """
+
+    def attach(self, copy: Guest, disk: Disk, claim: Claim) -> None:
+        """Ask once to attach a volume that is free.
+
+        :raises Failed: ``conflict``: it is not.
+        """
+
+    def free_ports(
+        self, guest: Guest, ports: Iterable[Port], claim: Claim
+    ) -> None:
+        """Take ports from a server whose host is dead; they are kept.
+
+        :raises Failed: ``taken``: another server has one.
+        """
+
+    def bind_ports(
+        self, server: Guest, ports: Iterable[Port], claim: Claim
+    ) -> None:
+        """Give free ports to a server, on its host.
+
+        :raises Failed: ``taken``: another server has one.
         """
 
     def mend(self, guest: Guest, fix: Fix, claim: Claim) -> None:

@@ -27,6 +27,7 @@ from ha_actions.records.incidents import Record
 DEEDS = {
     "ha.evacuate_servers": "evacuated",
     "ha.recreate_servers": "made anew",
+    "ha.move_volumes": "has its volumes",
     "ha.update_members": "in its pools",
     "ha.await_ready": "ready",
     "ha.await_owner": "owner",

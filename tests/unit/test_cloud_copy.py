@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused
 from ha_actions.model import Group, Guest, Port
+from ha_actions.model.likeness import Disk, Likeness, NewDisk
 from unit import fake_openstack as fake
 from unit.fake_openstack import NOVA, Lab, claim
 
@@ -97,12 +99,12 @@ def test_the_copy_is_like_the_old_one(
 @pytest.mark.parametrize(
     ("server", "ports", "flavors", "says"),
     [
-        ({"image": ""}, None, None, "boots from a volume"),
+        ({"image": ""}, None, None, "nothing is known that it could boot"),
         (
             {"os-extended-volumes:volumes_attached": [{"id": "v"}]},
             None,
             None,
-            "volumes of its own",
+            "a volume was attached to it meanwhile",
         ),
         ({}, None, [], "flavor 'tiny' is gone"),
         ({}, None, [{**FLAVOR, "ram": 128}], "was changed"),
@@ -154,6 +156,98 @@ def test_a_server_without_ports(lab: Lab) -> None:
     lab.mock.get(f"{fake.NEUTRON}/ports", json={"ports": []})
     lab.cloud.recreate(guest(), META, claim())
     assert lab.sent("POST")[0].json()["server"]["networks"] == "none"
+
+
+ROOT = Disk(
+    volume="v1",
+    root=True,
+    stays=True,
+    device="/dev/vda",
+    size_gb=8,
+    kind="ssd",
+)
+SCRATCH = Disk(volume="v2", device="/dev/vdb", size_gb=1, tag="scratch")
+
+
+@pytest.mark.parametrize(
+    ("image", "disks", "rows"),
+    [
+        (
+            "",
+            (NewDisk(SCRATCH, "blank"), NewDisk(ROOT, "image", "img-1")),
+            [
+                {
+                    "boot_index": 0,
+                    "source_type": "image",
+                    "uuid": "img-1",
+                    "destination_type": "volume",
+                    "delete_on_termination": False,
+                    "volume_size": 8,
+                    "volume_type": "ssd",
+                },
+                {
+                    "boot_index": -1,
+                    "source_type": "blank",
+                    "destination_type": "volume",
+                    "delete_on_termination": True,
+                    "volume_size": 1,
+                    "tag": "scratch",
+                },
+            ],
+        ),
+        (
+            "img-1",
+            (NewDisk(SCRATCH, "volume", "clone"),),
+            [
+                {
+                    "boot_index": 0,
+                    "source_type": "image",
+                    "uuid": "img-1",
+                    "destination_type": "local",
+                    "delete_on_termination": True,
+                },
+                {
+                    "boot_index": -1,
+                    "source_type": "volume",
+                    "uuid": "clone",
+                    "destination_type": "volume",
+                    "delete_on_termination": True,
+                    "tag": "scratch",
+                },
+            ],
+        ),
+    ],
+)
+def test_volumes_made_anew(
+    lab: Lab, image: str, disks: Any, rows: Any
+) -> None:
+    attached = [{"id": d.like.volume} for d in disks]
+    ready(
+        lab.mock,
+        image={"id": image} if image else "",
+        **{"os-extended-volumes:volumes_attached": attached},
+    )
+    lab.cloud.recreate(guest(), META, claim(), Likeness(disks=disks))
+    made = lab.sent("POST")[0].json()["server"]
+    assert made["block_device_mapping_v2"] == rows
+    assert made.get("imageRef", "") == image
+
+
+def test_a_volume_that_comes_over_later_is_not_made_anew(lab: Lab) -> None:
+    attached = [{"id": "v9"}]
+    ready(lab.mock, **{"os-extended-volumes:volumes_attached": attached})
+    lab.cloud.recreate(guest(), META, claim(), Likeness(later=("v9",)))
+    made = lab.sent("POST")[0].json()["server"]
+    assert "block_device_mapping_v2" not in made
+
+
+def test_ports_that_are_taken_over(lab: Lab) -> None:
+    twice = Port(id="p1", network="net-1", address="10.0.0.1")
+    like = Likeness(ports=(twice, replace(twice, address="fd00::1")))
+    lab.cloud.recreate(guest(), META, claim(), like)
+    made = lab.sent("POST")[0].json()["server"]
+    assert made["networks"] == [{"port": "p1"}]
+    assert "security_groups" not in made
 
 
 def keypairs(lab: Lab, theirs: Any, mine: Any) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused, Transient
 from ha_actions.model import Claim, Power
+from ha_actions.model.likeness import Likeness, NewDisk
 from ha_actions.ports import Reach
 from ha_actions.sim.build import build
 from ha_actions.sim.clock import START, TurnClock
@@ -331,7 +332,11 @@ def test_recreated_servers_have_their_own_ports_and_volumes() -> None:
     kill(world, cloud)
     old = cloud.guests_on("c1")[0]
     tags = {"ha:replaces": old.id, "ha:incident": "i"}
-    new_id = cloud.recreate(old, tags, CLAIM)
+    with pytest.raises(Refused, match="boot from"):
+        cloud.recreate(old, tags, CLAIM)
+    (root,) = cloud.disks(old)
+    like = Likeness(disks=(NewDisk(root, "image", root.image),))
+    new_id = cloud.recreate(old, tags, CLAIM, like)
     world.clock.sleep(10)
     new = cloud.copies({old.id: old.project})[old.id]
     assert not cloud.copies({old.id: "somebody else"})

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ha_actions.deciders.coverage import covers, why_not
+from ha_actions.deciders.likeness import may_move
 from ha_actions.deciders.order import (
     RANK,
     Group,
@@ -34,6 +35,8 @@ from ha_actions.settings import Policy
 
 READY = "ha.await_ready"
 MEMBERS = "ha.update_members"
+RECREATE = "ha.recreate_servers"
+MOVE = "ha.move_volumes"
 RETIRE = "ha.retire_servers"
 OWNER = "ha.await_owner"
 STACKS = "ha.repair_stacks"
@@ -188,7 +191,10 @@ def _steps(planned: Planned, prospect: Prospect, policy: Policy) -> list[str]:
     if prospect.method is None:
         return []
     steps = policy.methods.get(prospect.method.value, [])
-    return [s for s in steps if s != MEMBERS or planned.members]
+    found = [s for s in steps if s != MEMBERS or planned.members]
+    if RECREATE in found and may_move(planned.guest):
+        found.insert(found.index(RECREATE) + 1, MOVE)
+    return found
 
 
 def _allowed(

@@ -20,15 +20,18 @@ from ha_actions.codec import from_json
 from ha_actions.deciders import policy_rules
 from ha_actions.deciders.policy_checks import check
 from ha_actions.deciders.policy_tags import (
+    KEEP,
     TAG_AFTER,
     TAG_DUPLICATES,
     TAG_FALLBACK,
     TAG_GROUP,
     TAG_LOCAL_DISK,
+    TAG_PORTS,
     TAG_PRIORITY,
     TAG_PROBE,
     TAG_PROTECTION,
     TAG_RESTART,
+    TAG_VOLUMES,
     TAGS,
     Level,
     listen,
@@ -152,6 +155,8 @@ def choose(
         probe=said.get(TAG_PROBE, ""),
         discard_local_disk=said.get(TAG_LOCAL_DISK) == "discard",
         duplicates=said.get(TAG_DUPLICATES) != "no",
+        volumes=said.get(TAG_VOLUMES, "anew"),
+        keep_ports=said.get(TAG_PORTS) == KEEP,
         restart_on_crash=said.get(TAG_RESTART) == "on-crash",
         fallback=_falls_back(said, policy),
         shared_disk=shared,

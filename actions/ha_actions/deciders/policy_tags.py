@@ -24,6 +24,8 @@ TAG_LOCAL_DISK = "ha:local-disk"
 TAG_DUPLICATES = "ha:duplicates"
 TAG_RESTART = "ha:restart"
 TAG_FALLBACK = "ha:fallback"
+TAG_VOLUMES = "ha:volumes"
+TAG_PORTS = "ha:ports"
 
 TAG_REPLACES = "ha:replaces"
 TAG_INCIDENT = "ha:incident"
@@ -67,6 +69,9 @@ class Tag:
 FORBIDDEN = "no"
 """Of ``ha:duplicates``: two must never run at once."""
 
+KEEP = "keep"
+"""Of ``ha:ports``: the copy gets the old server's own."""
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _NAME_FORM = "a name of at most 64 letters, digits, '.', '_' or '-'"
 
@@ -93,6 +98,8 @@ TAGS: dict[str, Tag] = {
         Tag(TAG_DUPLICATES, "duplicates", (FORBIDDEN, "yes")),
         Tag(TAG_RESTART, "restart_on_crash", ("never", "on-crash")),
         Tag(TAG_FALLBACK, "fallback", ("none", "cattle")),
+        Tag(TAG_VOLUMES, "volumes", ("refuse", "clone", "anew")),
+        Tag(TAG_PORTS, "keep_ports", (KEEP, "new")),
     )
 }
 

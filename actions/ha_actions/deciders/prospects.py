@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from ha_actions.deciders.likeness import CLONE, REFUSE, may_move
 from ha_actions.deciders.moving import in_the_way
 from ha_actions.model import Choice, Guest, Migration, Protection, Requires
 
@@ -167,6 +168,8 @@ def with_fallback(guest: Guest, choice: Choice) -> Choice:
         choice,
         protection=Protection.CATTLE,
         duplicates=False,
+        # nobody who only said "fallback" has agreed to lose a volume
+        volumes=choice.volumes if "volumes" in choice.why else REFUSE,
         why=choice.why | {"protection": f"ha:fallback, for {lost}"},
     )
     able = prospects(guest, as_cattle).comes_back
@@ -243,26 +246,54 @@ def _stacked(stack: str, unknown: str) -> _Told:
 
 
 def _cattle(guest: Guest, choice: Choice) -> Prospect:
-    if guest.volumes or guest.boot == "volume":
+    if choice.volumes == REFUSE and _has_volumes(guest):
         return _refuse(
             "refused_cannot_copy",
-            "it is cattle and holds volumes, which a new server would not "
-            "have; make it a pet, or keep its data elsewhere",
+            "it is cattle and holds volumes, and ha:volumes=refuse; make it "
+            "a pet, or say what its new server gets (clone, anew)",
         )
     off = _was_off(guest)
-    why = ""
-    if not choice.duplicates:
-        why = " once the host is proved dead, as two must never run at once"
+    why = _waits_for_proof(guest, choice)
+    if why:
+        why = f" once the host is proved dead, as {why}"
     tail = "; it was off and is stopped again" if off else ""
     return Prospect(
         code="recreated",
-        sentence=f"recreated{why}: {_NEW}{tail}.",
+        sentence=f"recreated{why}: {_new(guest, choice)}{tail}.",
         comes_back=True,
         wanted=True,
         method=Protection.CATTLE,
         requires=Requires.PROOF if why else Requires.VERDICT,
         ends_off=off,
         loses="local data",
+    )
+
+
+def _has_volumes(guest: Guest) -> bool:
+    return bool(guest.volumes) or guest.boot == "volume"
+
+
+def _waits_for_proof(guest: Guest, choice: Choice) -> str:
+    """Why its copy must not be made on the verdict alone; empty: it may."""
+    if not choice.duplicates:
+        return "two must never run at once"
+    if choice.keep_ports:
+        return "it keeps its ports"
+    if may_move(guest):
+        return "volumes of its go over to the new server"
+    if _has_volumes(guest) and choice.volumes == CLONE:
+        return "its volumes are cloned"
+    return ""
+
+
+def _new(guest: Guest, choice: Choice) -> str:
+    """What the new server has, in words."""
+    if not _has_volumes(guest):
+        return _NEW
+    if choice.volumes == CLONE:
+        return "a new server with a new id, on clones of its volumes"
+    return f"{_NEW}; its volumes are made anew" + (
+        ", but those that outlive it go over" if may_move(guest) else ""
     )
 
 

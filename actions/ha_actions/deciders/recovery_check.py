@@ -74,6 +74,7 @@ def check_guest(
         add("one copy", gone, "old server gone" if gone else "old one is left")
         wanted = copy_state(planned.guest)
         add("state", there.vm_state == wanted, there.vm_state)
+        _came_over(planned, there, add)
     else:
         _pet(planned.guest, there, volumes, add)
     _ports(there, add)
@@ -141,6 +142,19 @@ def wanted_state(prior: Guest) -> str:
     if lands_stopped(prior):
         return "stopped"
     return "paused" if prior.vm_state == "paused" else "active"
+
+
+def _came_over(planned: Planned, copy: Guest, add: Say) -> None:
+    """Volumes that outlive the old server, and ports that its copy keeps."""
+    prior = planned.guest
+    lost = sorted(set(prior.lasting) - set(copy.volumes))
+    roots = 1 if prior.boot == "volume" else 0  # it is left, and made anew
+    if len(prior.lasting) > roots:
+        add("volumes", len(lost) <= roots, _volumes(lost[roots:], ()))
+    if planned.choice.keep_ports:
+        before = {p.address for p in prior.ports}
+        after = {p.address for p in copy.ports}
+        add("addresses", before == after, ", ".join(sorted(after)) or "none")
 
 
 def _ports(there: Guest, add: Say) -> None:

@@ -19,6 +19,12 @@ class Choice:
     probe: str = ""
     discard_local_disk: bool = False
     duplicates: bool = True
+    volumes: str = "anew"
+    """Of cattle, what its copy gets in the place of its volumes: ``anew``,
+    ``clone`` or ``refuse``."""
+    keep_ports: bool = False
+    """Of cattle: its copy gets the old server's ports, with their addresses.
+    """
     restart_on_crash: bool = False
     fallback: bool = False
     """Of a pet that cannot be evacuated: recreate it, as cattle."""

@@ -86,6 +86,8 @@ class Guest:
     """``image`` or ``volume``."""
     ephemeral_gb: int = 0
     volumes: tuple[str, ...] = ()
+    lasting: tuple[str, ...] = ()
+    """Those of its volumes that Nova does not delete with it."""
     ports: tuple[Port, ...] = ()
     group: Group | None = None
     zone: str = ""

@@ -16,6 +16,7 @@ from ha_actions.sim.scenario import (
     SHARED,
     STATES,
     GuestSpec,
+    VolumeSpec,
     WorldSpec,
     addresses,
 )
@@ -139,6 +140,8 @@ def add_guest(
         locked_reason=told.locked_reason,
         tags=tuple(sorted(told.tags)),
         keeps_port=told.keeps_port,
+        cached=frozenset({uid("port", name)}),
+        goes_with=frozenset(uid("volume", v) for v in told.goes_with),
         binds_to=told.binds_to,
         amphora_of=uid("lb", told.amphora_of) if told.amphora_of else "",
         lands_on=told.lands_on,
@@ -232,9 +235,14 @@ def _volumes(
 ) -> tuple[str, ...]:
     names = [f"{name}-root"] if told.boot == "volume" else []
     names.extend(told.volumes)
-    for volume in names:
-        status = spec.volumes[volume].status if volume in spec.volumes else ""
-        world.volumes[uid("volume", volume)] = status or "in-use"
+    for i, volume in enumerate(names):
+        known = spec.volumes.get(volume, VolumeSpec())
+        id = uid("volume", volume)
+        world.volumes[id] = known.status
+        root = told.boot == "volume" and i == 0
+        made_of = known.made_of or ("image" if root else "blank")
+        if made_of != "blank":
+            world.made_of[id] = (made_of, uid(made_of, volume))
     return tuple(uid("volume", v) for v in names)
 
 

@@ -87,6 +87,20 @@ def _stacks_proof_first(e: Evidence) -> Iterable[str]:
             yield f"{c.subject} got {c.name} without a proof"
 
 
+def _hand_over_proof_first(e: Evidence) -> Iterable[str]:
+    changes = e.changes(
+        "attach", "clone_volume", "free_ports", "bind_ports", "delete"
+    )
+    for c in changes:
+        proofs = [
+            proof
+            for part in e.record.parts(c.incident, "proof.")
+            if (proof := e.record.part(c.incident, part, Proof)) is not None
+        ]
+        if not any(p.at <= c.at for p in proofs):
+            yield f"{c.subject} got {c.name} without a proof"
+
+
 def _one_copy(e: Evidence) -> Iterable[str]:
     return e.world.corruption
 
@@ -287,6 +301,7 @@ def _server_owners(e: Evidence) -> Iterable[str]:
 CHECKS: Mapping[str, Callable[[Evidence], Iterable[str]]] = {
     "no evacuation without proof": _proof_first,
     "no stack repaired without proof": _stacks_proof_first,
+    "nothing taken from a host without proof": _hand_over_proof_first,
     "never two running copies": _one_copy,
     "ignored guests untouched": _ignored,
     "amphorae left to Octavia": _service_vms,

@@ -20,9 +20,11 @@ from ha_actions.model import (
     Member,
     Migration,
 )
+from ha_actions.model.likeness import PLAIN, Likeness
 from ha_actions.model.server import Deed
 from ha_actions.sim.balancers import SimBalancers
 from ha_actions.sim.belongings import SimBelongings
+from ha_actions.sim.handover import SimHandover
 from ha_actions.sim.nova import Nova
 from ha_actions.sim.single import Single
 from ha_actions.sim.things import SimBalancer, SimGuest, SimPool, uid
@@ -46,7 +48,7 @@ RECREATE_CALLS = 2  # the old server's user data, then the POST
 WEIGHTS_EXTRA_CALLS = 1  # provisioning_status, to tell ERROR from a lock
 
 
-class SimCloud(SimBalancers, SimBelongings):
+class SimCloud(SimBalancers, SimBelongings, SimHandover):
     """One incident's cloud; ``request_id`` goes with its calls."""
 
     def __init__(self, world: World, request_id: str = "") -> None:
@@ -314,7 +316,11 @@ class SimCloud(SimBalancers, SimBelongings):
         return known.cannot_copy if known else ""
 
     def recreate(
-        self, guest: Guest, metadata: Mapping[str, str], claim: Claim
+        self,
+        guest: Guest,
+        metadata: Mapping[str, str],
+        claim: Claim,
+        like: Likeness = PLAIN,
     ) -> str:
         """Create a server like this one, with new ports; its id."""
         known = self.world.guests.get(guest.id)
@@ -324,6 +330,12 @@ class SimCloud(SimBalancers, SimBelongings):
                 f"Server {guest.name} cannot be recreated: "
                 f"{known.cannot_copy} cannot be copied.",
             )
+        if guest.boot == "volume" and not like.disks:
+            raise Refused(
+                "cannot_copy",
+                f"Server {guest.name} cannot be recreated: nothing is known "
+                "that it could boot from.",
+            )
         made: list[SimGuest] = []
         self._change(
             "nova",
@@ -331,7 +343,7 @@ class SimCloud(SimBalancers, SimBelongings):
             guest.name,
             guest.host,
             claim,
-            lambda: made.append(self.nova.create(guest, dict(metadata))),
+            lambda: made.append(self.nova.create(guest, dict(metadata), like)),
             calls=RECREATE_CALLS,
         )
         return made[0].id

@@ -322,8 +322,11 @@ def replace(stage: Stage, words: tuple[str, ...]) -> None:
 def quota(stage: Stage, words: tuple[str, ...]) -> None:
     if words[1] == "full":
         stage.world.quota_full.add(words[0])
+    elif words[1] == "volumes":
+        stage.world.volumes_full.add(words[0])
     else:
         stage.world.quota_full.discard(words[0])
+        stage.world.volumes_full.discard(words[0])
 
 
 def control(stage: Stage, words: tuple[str, ...]) -> None:

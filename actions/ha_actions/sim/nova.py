@@ -11,6 +11,13 @@ from dataclasses import replace
 
 from ha_actions.errors import Failed
 from ha_actions.model import Guest, Port
+from ha_actions.model.likeness import Likeness
+from ha_actions.sim.handover import (
+    furnish,
+    must_be_free,
+    release,
+    take_ports,
+)
 from ha_actions.sim.things import (
     PAUSED,
     RUNNING,
@@ -328,16 +335,25 @@ class Nova:
         }.get(vm_state, vm_state)
         self.world.run(host, guest.id, real)
 
-    def create(self, like: Guest, metadata: dict[str, str]) -> SimGuest:
+    def create(
+        self,
+        like: Guest,
+        metadata: dict[str, str],
+        given: Likeness | None = None,
+    ) -> SimGuest:
         """A server like that one, with ports of its own; it lands by itself.
 
-        :raises Failed: ``quota``.
+        :param given: its volumes, and ports that it takes instead; None: a
+            volume to boot from is made of whatever it was made of.
+        :raises Failed: ``quota``, ``conflict``.
         """
         world = self.world
         if like.project in world.quota_full:
             raise Failed(
                 "quota", f"Quota exceeded for project {like.project} (403)."
             )
+        if given is not None:
+            must_be_free(world, given)
         n = len(world.guests) + len(world.gone)
         guest_id = uid("guest", f"{like.name}/{n}")
         old = world.guests.get(like.id) or world.gone.get(like.id)
@@ -365,6 +381,13 @@ class Nova:
         if old is not None:
             new.answers, new.ready_s = old.answers, old.ready_s
             new.spawn_fails, new.no_host = old.spawn_fails, old.no_host
+        if given is not None:
+            furnish(world, new, given.disks)
+        elif like.boot == "volume":
+            volume = uid("volume", f"{guest_id}/root")
+            world.volumes[volume] = "in-use"
+            new.volumes = (volume,)
+        fresh = () if given is not None and given.ports else like.ports
         new.ports = tuple(
             Port(
                 id=uid("port", f"{guest_id}/{i}"),
@@ -373,15 +396,13 @@ class Nova:
                 address=f"10.2.{n // 250}.{n % 250 + 1}",
                 mac=f"fa:16:3e:02:{n // 250:02x}:{n % 250:02x}",
             )
-            for i, p in enumerate(like.ports)
+            for i, p in enumerate(fresh)
         )
-        if like.boot == "volume":
-            volume = uid("volume", f"{guest_id}/root")
-            world.volumes[volume] = "in-use"
-            new.volumes = (volume,)
         world.guests[guest_id] = new
         for port in new.ports:
             world.by_address[port.address] = guest_id
+        if given is not None and given.ports:
+            take_ports(world, new, given.ports)
         world.clock.at(
             world.clock.now() + SCHEDULE_S, lambda: self._place(new)
         )
@@ -430,6 +451,7 @@ class Nova:
         self.world.gone[guest_id] = guest
         for port in guest.ports:
             self.world.by_address.pop(port.address, None)
+        release(self.world, guest)
         for host in self.world.hosts.values():
             if guest_id in host.domains and host.works:
                 del host.domains[guest_id]

@@ -86,6 +86,8 @@ class GuestSpec:
     power: str = ""
     boot: str = "image"
     volumes: list[str] = field(default_factory=list)
+    goes_with: list[str] = field(default_factory=list)
+    """Volumes of its that Nova deletes with it; the others outlive it."""
     ephemeral_gb: int = 0
     project: str = "tenant"
     flavor: str = "m1.small"
@@ -161,6 +163,9 @@ class VolumeSpec:
     """A volume that a guest names, where its status is not in-use."""
 
     status: str = "in-use"
+    made_of: str = ""
+    """``image``, ``snapshot``, ``volume`` or ``blank``; left out: an image
+    if a guest boots from it, else blank."""
 
 
 @dataclass(frozen=True)
@@ -386,6 +391,9 @@ def _check(world: WorldSpec, name: str) -> None:
         _known(f"{here}: boot", spec.boot, ("image", "volume"), "boot source")
         whose = ("operator", "tenant")
         _known(f"{here}: image_of", spec.image_of, whose, "owner of images")
+        mine = [f"{guest}-root", *spec.volumes]
+        for volume in spec.goes_with:
+            _known(f"{here}: goes_with", volume, mine, "volume")
         if spec.server_group:
             _known(
                 f"{here}: server_group",

@@ -180,6 +180,10 @@ class SimGuest:
     binds_to: str = ""
     keeps_port: bool = False
     """Its port was made by its owner and outlives it."""
+    cached: frozenset[str] = frozenset()
+    """Ports that it was made with, as Nova remembers them."""
+    goes_with: frozenset[str] = frozenset()
+    """Its volumes that Nova deletes with it."""
     amphora_of: str = ""
     """Id of the load balancer that it serves."""
     lands_on: str = ""
@@ -218,6 +222,7 @@ class SimGuest:
             boot=self.boot,
             ephemeral_gb=self.ephemeral_gb,
             volumes=self.volumes,
+            lasting=tuple(v for v in self.volumes if v not in self.goes_with),
             ports=self.ports,
             group=self.group,
             zone=self.zone,

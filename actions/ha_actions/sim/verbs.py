@@ -28,6 +28,7 @@ STEPS = (
     "plan_ahead",
     "evacuate_servers",
     "recreate_servers",
+    "move_volumes",
     "update_members",
     "fail_over_balancers",
     "repair_stacks",
@@ -278,7 +279,8 @@ VERBS: Mapping[str, Verb] = {
     "spawn-fails": Verb(("GUEST", "N"), deeds.spawn_fails),
     "no-valid-host": Verb(("GUEST|on|off", "off?"), deeds.no_valid_host),
     "no-answer": Verb(
-        ("evacuate|recreate", "GUEST", "undone?"), deeds.no_answer
+        ("evacuate|recreate|clone_volume|attach", "GUEST", "undone?"),
+        deeds.no_answer,
     ),
     "lb": Verb(("LB", "immutable|error|ok|fails|failover", "N?"), deeds.lb),
     "stack": Verb(("STACK", "heals|marks|fails|ready", "N?"), deeds.stack),
@@ -288,7 +290,7 @@ VERBS: Mapping[str, Verb] = {
     "service": Verb(("GUEST", "answers|silent"), deeds.service),
     "delete": Verb(("GUEST",), deeds.delete),
     "replace": Verb(("GUEST", "half?"), deeds.replace),
-    "quota": Verb(("PROJECT", "full|free"), deeds.quota),
+    "quota": Verb(("PROJECT", "full|free|volumes"), deeds.quota),
     "server": Verb(("GUEST", "|".join(FAILURES)), deeds.server),
     "server-alarm": Verb(
         ("GUEST", "twice|late|malformed|unknown?"), deeds.server_alarm

@@ -75,6 +75,12 @@ class World:
         self.weights: dict[str, int] = {}
         """Member id -> its weight when the world began."""
         self.volumes: dict[str, str] = {}
+        self.made_of: dict[str, tuple[str, str]] = {}
+        """Volume -> ``image``, ``snapshot`` or ``volume``, and its id."""
+        self.clones: dict[tuple[str, str], str] = {}
+        """Incident and old volume -> its clone."""
+        self.volumes_full: set[str] = set()
+        """Projects whose quota of volumes is used up."""
         self.floating: dict[str, FloatingIp] = {}
         self.api: dict[str, str] = {}
         """Service -> ``down``, ``slow`` or ``errors N``; absent: fine."""

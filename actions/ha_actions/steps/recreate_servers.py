@@ -7,9 +7,10 @@ from functools import partial
 
 from ha_actions.deciders.evacuation import copy_state
 from ha_actions.deciders.policy_tags import TAG_INCIDENT, TAG_REPLACES
-from ha_actions.errors import NoAnswer
+from ha_actions.errors import Failed, NoAnswer, Refused
 from ha_actions.model import Claim, Guest, Planned, Requires, Result
-from ha_actions.step_parts.batch_step import NO_ANSWER_S, BatchStep, Job
+from ha_actions.step_parts import copy_look
+from ha_actions.step_parts.batch_step import NO_ANSWER_S, STOPS, BatchStep, Job
 
 REQUIRES = Requires.VERDICT
 DEADLINE_S = 2300
@@ -135,9 +136,17 @@ def look_at_copy(
             Result.FAILED,
             f"its new server is in ERROR: {copy.fault or 'no fault told'}; "
             "delete that one, then resume",
-            code="copy_error",
+            code="quota" if _over_quota(copy.fault) else "copy_error",
             new_id=copy.id,
         )
+
+
+def _over_quota(fault: str) -> bool:
+    """Nova asks Cinder for volumes only while it builds the server.
+
+    Source: cinder, exception.py: VolumeLimitExceeded and the like.
+    """
+    return "uota" in fault or "LimitExceeded" in fault
 
 
 def _create(
@@ -148,9 +157,16 @@ def _create(
     silent: dict[str, float],
 ) -> None:
     guest = planned.guest
+    like = copy_look.likeness(job, planned, claim, silent)
+    if like is None:
+        return
     # looked for first, so that a repeat makes no second copy
     marks = {TAG_REPLACES: guest.id, TAG_INCIDENT: job.incident.id}
     try:
-        created[guest.id] = job.cloud.recreate(guest, marks, claim)
+        created[guest.id] = job.cloud.recreate(guest, marks, claim, like)
     except NoAnswer:
         silent[guest.id] = job.run.clock.now()
+    except (Failed, Refused) as error:
+        if error.code not in STOPS:
+            copy_look.give_back(job, planned, like, claim)
+        raise

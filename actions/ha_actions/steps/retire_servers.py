@@ -20,16 +20,14 @@ from ha_actions.model import (
     Requires,
     Result,
 )
+from ha_actions.step_parts import copy_look
 from ha_actions.step_parts.batch_step import BatchStep, Job
 from ha_actions.steps.make_plan import MEMBERS_UNKNOWN, done_steps
 from ha_actions.steps.recreate_servers import DELETED
 
 REQUIRES = Requires.PROOF
 DEADLINE_S = 2300
-PATIENT_S = 10.0
-"""For one call: well within the half lease that a turn starts with."""
-
-_Move = tuple[Guest, str, Fix]
+Move = tuple[Guest, str, Fix]
 """To which server, which floating address, and how."""
 
 
@@ -56,6 +54,8 @@ class RetireServers(BatchStep):
                 held.code,
                 "its pools are not known, so it is kept",
             )
+        if _bind_again(job, old, copies):
+            copies = job.copies()
         members = _members(job)
         answered = done_steps(job.run, job.incident)
         ready: list[Planned] = []
@@ -70,7 +70,9 @@ class RetireServers(BatchStep):
                     "no copy of it runs, so it is kept",
                     code="no_copy",
                 )
-            elif planned.guest.id not in old and not planned.members:
+            elif planned.guest.id not in old and not (
+                planned.members or planned.choice.keep_ports
+            ):
                 job.settle(planned, Result.ALREADY, "it is gone")
             elif wrong := _not_yet(planned, copy, members, answered):
                 job.settle(
@@ -81,15 +83,62 @@ class RetireServers(BatchStep):
                 )
             else:
                 ready.append(planned)
-        floating = _floating(job, ready)
+        floating = floating_of(job, ready)
         ready = [p for p in ready if p.guest.id not in job.outcomes]
         if ready:
             job.together(
                 [
-                    partial(_one, job, p, _moves(p, copies, floating))
+                    partial(
+                        _one,
+                        job,
+                        p,
+                        copies.get(p.guest.id),
+                        moves_of(p, copies, floating),
+                    )
                     for p in ready
                 ]
             )
+            _await_service(job, ready)
+
+
+def _bind_again(
+    job: Job, old: Mapping[str, Guest], copies: Mapping[str, Guest]
+) -> bool:
+    """A run before us deleted the old server, and ended before it gave the
+    ports back that Nova took from the copy with it."""
+    cut_short = [
+        p
+        for p in job.todo
+        if p.choice.keep_ports
+        and p.guest.id not in old
+        and p.guest.id in copies
+    ]
+
+    def one(planned: Planned, claim: Claim) -> None:
+        copy, ports = copies[planned.guest.id], planned.guest.ports
+        job.trying(planned, lambda: job.cloud.bind_ports(copy, ports, claim))
+
+    if cut_short:
+        job.together([partial(one, p) for p in cut_short])
+        _await_service(job, cut_short)
+    return bool(cut_short)
+
+
+def _await_service(job: Job, guests: Sequence[Planned]) -> None:
+    """Until monitors see those again whose ports were bound anew."""
+    blinked = [p for p in guests if p.choice.keep_ports and p.members]
+    until = job.run.clock.now() + job.policy.recovery.ready_s
+    while blinked and job.run.clock.now() < until:
+        members = job.run.patiently(job.cloud.members, copy_look.PATIENT_S)
+        copies = job.copies()
+        blinked = [
+            p
+            for p in blinked
+            if not_serving(p, copies.get(p.guest.id), members)
+        ]
+        if blinked:
+            job.keep()
+            job.run.clock.sleep(job.policy.recovery.poll_s)
 
 
 def _not_yet(
@@ -125,7 +174,7 @@ def _members(job: Job) -> list[Member]:
         return []
 
 
-def _floating(job: Job, ready: list[Planned]) -> list[FloatingIp]:
+def floating_of(job: Job, ready: Sequence[Planned]) -> list[FloatingIp]:
     """Floating IPs that still serve the old servers: one call.
 
     Nobody is retired whose floating IPs cannot be looked at.
@@ -141,11 +190,11 @@ def _floating(job: Job, ready: list[Planned]) -> list[FloatingIp]:
         return []
 
 
-def _moves(
+def moves_of(
     planned: Planned,
     copies: Mapping[str, Guest],
-    floating: list[FloatingIp],
-) -> list[_Move]:
+    floating: Sequence[FloatingIp],
+) -> list[Move]:
     """Its floating IPs, each to the copy's port in the old one's place."""
     copy = copies.get(planned.guest.id)
     if copy is None:
@@ -162,35 +211,62 @@ def _moves(
             ),
         )
         for one in floating
-        if one.port in new
+        if one.port in new and new[one.port].id != one.port
     ]
 
 
 def _one(
     job: Job,
     planned: Planned,
-    moves: list[_Move],
+    copy: Guest | None,
+    moves: list[Move],
     claim: Claim,
 ) -> None:
-    job.trying(planned, lambda: _retire(job, planned, moves, claim))
+    job.trying(planned, lambda: _retire(job, planned, copy, moves, claim))
+
+
+def let_go(
+    job: Job,
+    planned: Planned,
+    copy: Guest | None,
+    moves: list[Move],
+    claim: Claim,
+) -> None:
+    """Delete the old server, and see to it that its copy loses nothing.
+
+    Its floating IPs move first: with the old server they would be freed.
+    Ports that the copy has taken over are bound to it again: Nova unbinds
+    what a server was made with, whoever has it by then.
+    Source: nova, network/neutron.py, deallocate_for_instance.
+    """
+    patiently = partial(job.run.patiently, for_s=copy_look.PATIENT_S)
+    for to, _, fix in moves:
+        patiently(partial(job.cloud.mend, to, fix, claim))
+    patiently(lambda: job.cloud.delete(planned.guest.id, claim))
+    if planned.choice.keep_ports and copy is not None:
+        ports = planned.guest.ports
+        patiently(lambda: job.cloud.bind_ports(copy, ports, claim))
 
 
 def _retire(
     job: Job,
     planned: Planned,
-    moves: list[_Move],
+    copy: Guest | None,
+    moves: list[Move],
     claim: Claim,
 ) -> None:
-    patiently = partial(job.run.patiently, for_s=PATIENT_S)
-    for copy, _, fix in moves:  # first: with the old server it would be freed
-        patiently(partial(job.cloud.mend, copy, fix, claim))
+    patiently = partial(job.run.patiently, for_s=copy_look.PATIENT_S)
+    kept = {(p.subnet, p.address) for p in copy.ports} if copy else set()
     for member in planned.members:
-        patiently(partial(job.cloud.remove_member, member, claim))
-    patiently(lambda: job.cloud.delete(planned.guest.id, claim))
+        if (member.subnet, member.address) not in kept:
+            patiently(partial(job.cloud.remove_member, member, claim))
+    let_go(job, planned, copy, moves, claim)
+    left = [d.volume for d in copy_look.known(job, planned) if d.left]
     moved = ", ".join(address for _, address, _ in moves)
     job.settle(
         planned,
         Result.DONE,
         "replaced; the old server is deleted"
-        + (f"; {moved} leads to the new one" if moved else ""),
+        + (f"; {moved} leads to the new one" if moved else "")
+        + (f"; volume {left[0]} outlives it and is left" if left else ""),
     )

@@ -18,6 +18,7 @@ from ha_actions.adapters.cloud.http import Api
 from ha_actions.adapters.cloud.project import in_project
 from ha_actions.errors import Failed, Refused
 from ha_actions.model import Claim, Guest
+from ha_actions.model.likeness import Likeness, NewDisk
 
 TAG_MAX = 60
 """Source: nova, objects/tag.py."""
@@ -48,21 +49,28 @@ class Copier:
         self._api = api
 
     def make(
-        self, guest: Guest, metadata: Mapping[str, str], claim: Claim
+        self,
+        guest: Guest,
+        metadata: Mapping[str, str],
+        claim: Claim,
+        like: Likeness,
     ) -> str:
         """The new server's id.
+
+        :param like: its volumes, and the old ports if it gets those.
 
         :raises Refused: ``cannot_copy`` says what; ``forbidden``: the
             executor's user has no role in the owner's project.
         """
-        old = self._old(guest)
+        old = self._old(guest, like)
         owner = in_project(self._api.conn, guest.project)
         body = {
             **_plain(old),
+            **_disks(old, like),
             "flavorRef": self._flavor(guest, old),
             "metadata": {**(old.get("metadata") or {}), **metadata},
             "tags": _tags(old, metadata.get("ha:incident", claim.incident)),
-            **self._networks(guest),
+            **(_ports(like) or self._networks(guest)),
             **self._key(old, owner, claim),
         }
         request: Body = {"server": body}
@@ -99,7 +107,7 @@ class Copier:
                 raise
         return ""
 
-    def _old(self, guest: Guest) -> Body:
+    def _old(self, guest: Guest, like: Likeness | None = None) -> Body:
         found = self._api.get(
             "compute", f"/servers/{guest.id}", microversion=values.LIST
         )
@@ -110,10 +118,8 @@ class Copier:
                 "copied.",
             )
         old: Body = found["server"]
-        if not (old.get("image") or {}).get("id"):
-            raise _cannot(guest, "it boots from a volume")
-        if old.get("os-extended-volumes:volumes_attached"):
-            raise _cannot(guest, "it has volumes of its own")
+        if like is not None:
+            _all_seen(guest, old, like)
         return old
 
     def _flavor(self, guest: Guest, old: Mapping[str, Any]) -> str:
@@ -221,7 +227,6 @@ def _plain(old: Mapping[str, Any]) -> Body:
     """What can be posted as it is read."""
     body: Body = {
         "name": old["name"],
-        "imageRef": old["image"]["id"],
         "config_drive": old.get("config_drive") in (True, "True"),
         "OS-DCF:diskConfig": old.get("OS-DCF:diskConfig") or "MANUAL",
     }
@@ -233,6 +238,67 @@ def _plain(old: Mapping[str, Any]) -> Body:
     }
     body.update({new: old[was] for new, was in copied.items() if old.get(was)})
     return body
+
+
+def _all_seen(guest: Guest, old: Mapping[str, Any], like: Likeness) -> None:
+    """:raises Refused: it has volumes of which nothing was decided."""
+    boots = any(new.like.root for new in like.disks)
+    if not (old.get("image") or {}).get("id") and not boots:
+        raise _cannot(guest, "nothing is known that it could boot from")
+    seen = {new.like.volume for new in like.disks} | set(like.later)
+    attached = old.get("os-extended-volumes:volumes_attached") or ()
+    if not {volume["id"] for volume in attached} <= seen:
+        raise _cannot(guest, "a volume was attached to it meanwhile")
+
+
+def _disks(old: Mapping[str, Any], like: Likeness) -> Body:
+    """What it boots from, and its other volumes in the order of devices.
+
+    Source: nova, block device mapping v2.
+    """
+    image = (old.get("image") or {}).get("id")
+    body: Body = {"imageRef": image} if image else {}
+    if not like.disks:
+        return body
+    rows: list[Body] = []
+    if image:
+        rows.append(
+            {
+                "boot_index": 0,
+                "source_type": "image",
+                "uuid": image,
+                "destination_type": "local",
+                "delete_on_termination": True,
+            }
+        )
+    found = sorted(like.disks, key=lambda n: (not n.like.root, n.like.device))
+    return {
+        **body,
+        "block_device_mapping_v2": [*rows, *(_mapped(n) for n in found)],
+    }
+
+
+def _mapped(new: NewDisk) -> Body:
+    row: Body = {
+        "boot_index": 0 if new.like.root else -1,
+        "source_type": new.made_of,
+        "destination_type": "volume",
+        "delete_on_termination": not new.like.stays,
+    }
+    if new.id:
+        row["uuid"] = new.id
+    if new.like.tag:
+        row["tag"] = new.like.tag
+    if new.made_of != "volume":
+        row["volume_size"] = new.like.size_gb
+        if new.like.kind:
+            row["volume_type"] = new.like.kind
+    return row
+
+
+def _ports(like: Likeness) -> Body:
+    ids = dict.fromkeys(port.id for port in like.ports)
+    return {"networks": [{"port": id} for id in ids]} if ids else {}
 
 
 def _tags(old: Mapping[str, Any], incident: str) -> list[str]:

@@ -15,6 +15,7 @@ from ha_actions.adapters.cloud.balancers import Balancers
 from ha_actions.adapters.cloud.belongings import Belongings
 from ha_actions.adapters.cloud.copy import Copier
 from ha_actions.adapters.cloud.errors import check_nova
+from ha_actions.adapters.cloud.handover import Handover
 from ha_actions.adapters.cloud.http import Api, Count
 from ha_actions.adapters.cloud.pools import Pools
 from ha_actions.adapters.cloud.servers import Servers
@@ -32,6 +33,7 @@ from ha_actions.model import (
     Port,
     Volume,
 )
+from ha_actions.model.likeness import PLAIN, Clone, Disk, Likeness
 from ha_actions.model.server import Deed
 from ha_actions.ports import Clock
 
@@ -75,6 +77,7 @@ class OpenStackCloud:
             lambda p: p in operators or p == conn.current_project_id,
         )
         self._belongings = Belongings(self._api, clock)
+        self._handover = Handover(self._api, clock)
 
     # -- hosts -----------------------------------------------------------
     def hosts(
@@ -241,10 +244,46 @@ class OpenStackCloud:
         return self._copier.lacks(guest)
 
     def recreate(
-        self, guest: Guest, metadata: Mapping[str, str], claim: Claim
+        self,
+        guest: Guest,
+        metadata: Mapping[str, str],
+        claim: Claim,
+        like: Likeness = PLAIN,
     ) -> str:
         """A server like this one, in its owner's project; its id."""
-        return self._copier.make(guest, metadata, claim)
+        return self._copier.make(guest, metadata, claim, like)
+
+    def disks(self, guest: Guest) -> list[Disk]:
+        """Its volumes: two calls, and one for each volume."""
+        return self._handover.disks(guest)
+
+    def clones(
+        self, volumes: Iterable[str], incident: str
+    ) -> dict[str, Clone]:
+        """Old volume -> its clone: one call."""
+        return self._handover.clones(volumes, incident)
+
+    def clone_volume(
+        self, guest: Guest, disk: Disk, incident: str, claim: Claim
+    ) -> None:
+        """POST one clone, once, in the owner's project."""
+        self._handover.clone(guest, disk, incident, claim)
+
+    def attach(self, copy: Guest, disk: Disk, claim: Claim) -> None:
+        """POST one attachment, once."""
+        self._handover.attach(copy, disk, claim)
+
+    def free_ports(
+        self, guest: Guest, ports: Iterable[Port], claim: Claim
+    ) -> None:
+        """Let Neutron take them from the server; they are kept."""
+        self._handover.free_ports(guest, ports, claim)
+
+    def bind_ports(
+        self, server: Guest, ports: Iterable[Port], claim: Claim
+    ) -> None:
+        """Give them to the server, on its host."""
+        self._handover.bind_ports(server, ports, claim)
 
     def mend(self, guest: Guest, fix: Fix, claim: Claim) -> None:
         """Put back what the guest has lost."""

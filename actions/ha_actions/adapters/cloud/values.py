@@ -24,6 +24,7 @@ from ha_actions.model import (
     Port,
     Volume,
 )
+from ha_actions.model.likeness import Disk
 from ha_actions.model.server import Deed
 
 LIST = "2.96"
@@ -135,6 +136,11 @@ def guest(
         boot="image" if image else "volume",
         ephemeral_gb=int(flavor.get("ephemeral") or 0),
         volumes=tuple(volume["id"] for volume in attached),
+        lasting=tuple(
+            volume["id"]
+            for volume in attached
+            if volume.get("delete_on_termination") is False
+        ),
         ports=tuple(ports),
         group=group,
         zone=body.get("pinned_availability_zone") or "",
@@ -190,6 +196,23 @@ def volume(body: Body) -> Volume:
             )
             for one in body.get("attachments") or ()
         ),
+    )
+
+
+def disk(attached: Body, body: Body, root: bool) -> Disk:
+    """One volume attachment of Nova's, and the volume."""
+    image = body.get("volume_image_metadata") or {}
+    return Disk(
+        volume=body["id"],
+        root=root,
+        stays=attached.get("delete_on_termination") is not True,
+        device=attached.get("device") or "",
+        tag=attached.get("tag") or "",
+        size_gb=int(body.get("size") or 0),
+        kind=body.get("volume_type") or "",
+        image=image.get("image_id") or "",
+        snapshot=body.get("snapshot_id") or "",
+        source=body.get("source_volid") or "",
     )
 
 
