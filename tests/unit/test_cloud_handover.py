@@ -101,7 +101,7 @@ def test_only_what_cinder_calls_a_clone_counts(lab: Lab) -> None:
     )
     assert lab.cloud.clones(["v1"], "i1")["v1"].id == "c1"
     assert lab.cloud.clones(["v2"], "i1") == {}
-    asked = lab.calls[0].qs
+    asked = lab.sent("GET")[-1].qs
     assert asked["metadata"] == ["{'ha:incident': 'i1'}"]
 
 

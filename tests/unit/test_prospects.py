@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 PET = Choice(protection=Protection.PET, shared_disk=True)
 LOCAL = Choice(protection=Protection.PET)
 CATTLE = Choice(protection=Protection.CATTLE)
+NO_COPY = dataclasses.replace(CATTLE, volumes="refuse")
 IGNORED = Choice(protection=Protection.IGNORE)
 GUEST = Guest(id="g1", name="db", project="p1", host="c1")
 
@@ -62,8 +63,11 @@ TABLE: list[tuple[Choice, dict[str, Any], str]] = [
         {},
         "evacuated",
     ),
-    (CATTLE, {"volumes": ("v1",)}, "refused_cannot_copy"),
-    (CATTLE, {"boot": "volume"}, "refused_cannot_copy"),
+    (CATTLE, {"volumes": ("v1",)}, "recreated"),
+    (CATTLE, {"boot": "volume"}, "recreated"),
+    (NO_COPY, {}, "recreated"),
+    (NO_COPY, {"volumes": ("v1",)}, "refused_cannot_copy"),
+    (NO_COPY, {"boot": "volume"}, "refused_cannot_copy"),
     (CATTLE, {}, "recreated"),
     (CATTLE, {"vm_state": "resized"}, "recreated"),
     (CATTLE, {"vm_state": "dreaming"}, "recreated"),

@@ -18,6 +18,8 @@ _UNSET = {
     "duplicates": "yes",
     "restart_on_crash": "never",
     "fallback": "none",
+    "volumes": "anew",
+    "keep_ports": "new",
 }
 
 
