@@ -14,9 +14,10 @@ from typing import Any
 from ha_actions.action import requirements
 from ha_actions.codec import from_json, nearest
 from ha_actions.deciders.foresight import foresee, foretell_one
+from ha_actions.deciders.likeness import new_disks, to_clone
 from ha_actions.deciders.outlook import Foreseen, Outlook, Pace, Sight, need_of
 from ha_actions.deciders.policy import choose, load
-from ha_actions.errors import BadInput, HaError
+from ha_actions.errors import BadInput, Failed, HaError, Refused
 from ha_actions.model import (
     Aggregate,
     Guest,
@@ -133,10 +134,10 @@ class Viewpoint:
 
     def _deeper(self, guests: Sequence[Guest], sight: Sight) -> Sight:
         """What Heat says, and what copies of cattle would lack."""
-        means = {
-            g.id: choose(g, self.policy, sight.aggregates).protection
-            for g in guests
+        chosen = {
+            g.id: choose(g, self.policy, sight.aggregates) for g in guests
         }
+        means = {id: choice.protection for id, choice in chosen.items()}
         asked = {g.project for g in guests if means[g.id] in OWNED}
         sight = replace(sight, **told_by_heat(self.stacks, asked, self.clock))
         herd = [
@@ -147,10 +148,27 @@ class Viewpoint:
         ]
         first = herd[:COPIES]
         found = self.clock.together(
-            [partial(self.cloud.lacks, g) for g in first], AT_ONCE
+            [partial(self._lacks, g, chosen[g.id].volumes) for g in first],
+            AT_ONCE,
         )
         lacks = {g.id: w for g, w in zip(first, found, strict=True) if w}
         return replace(sight, uncopied=lacks, unlooked=len(herd) - len(first))
+
+    def _lacks(self, guest: Guest, volumes: str) -> str:
+        """What a copy would lack: of the server, or of its volumes."""
+        lacks = self.cloud.lacks(guest)
+        if lacks or not guest.volumes:
+            return lacks
+        try:
+            disks = self.cloud.disks(guest)
+            cloned = {d.volume: "" for d in to_clone(disks, volumes)}
+            new_disks(guest, disks, cloned)
+        except Refused as no:
+            return str(no.facts["why"])
+        except Failed as gone:
+            if gone.code != "not_found":
+                raise
+        return ""
 
     def _needs(self, dying: Sequence[str]) -> dict[str, Need]:
         jobs = [partial(self.capacity.needs, host) for host in dying]

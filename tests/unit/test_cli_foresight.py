@@ -88,6 +88,9 @@ world:
   guests:
     web: {on: c1, protection: cattle}
     keyed: {on: c1, protection: cattle, cannot_copy: the key pair}
+    cloned: {on: c1, protection: cattle, boot: volume}
+    kept: {on: c1, protection: cattle, boot: volume, metadata: {'ha:volumes': clone}}
+  volumes: {cloned-root: {made_of: volume}, kept-root: {made_of: volume}}
   stacks: {shop: {servers: [web]}}
 script: [{at: 10, do: power c1 off}]
 """)
@@ -97,6 +100,8 @@ script: [{at: 10, do: power c1 off}]
     assert {g["name"]: g["code"] for g in told["guests"]} == {
         "web": "stack_repaired",
         "keyed": "refused_cannot_copy",
+        "cloned": "refused_cannot_copy",
+        "kept": "recreated",
     }
     cli.main(["explain", "web", *asked])
     one = json.loads(capsys.readouterr().out)

@@ -71,9 +71,13 @@ def _anew(guest: Guest, disk: Disk) -> NewDisk:
 
 
 def _cannot(guest: Guest, disk: Disk, why: str) -> Refused:
+    said = (
+        f"its volume {disk.volume} {why}; set ha:volumes=clone to keep its "
+        "content"
+    )
     return Refused(
         "cannot_copy",
-        f"Server {guest.name} cannot be recreated as it was: its volume "
-        f"{disk.volume} {why}; set ha:volumes=clone to keep its content.",
+        f"Server {guest.name} cannot be recreated as it was: {said}.",
         guest=guest.id,
+        why=said,
     )
