@@ -89,7 +89,8 @@ world:
     web: {on: c1, protection: cattle}
     keyed: {on: c1, protection: cattle, cannot_copy: the key pair}
     cloned: {on: c1, protection: cattle, boot: volume}
-    kept: {on: c1, protection: cattle, boot: volume, metadata: {'ha:volumes': clone}}
+    kept:
+      {on: c1, protection: cattle, boot: volume, metadata: {ha:volumes: clone}}
   volumes: {cloned-root: {made_of: volume}, kept-root: {made_of: volume}}
   stacks: {shop: {servers: [web]}}
 script: [{at: 10, do: power c1 off}]
