@@ -158,9 +158,13 @@ def test_an_isolated_host_is_fenced_first(
 
     execution = ctl.by_alarm("host3")
     twice = []
-    while ctl.state(execution) not in ctl.ENDED:
-        twice += [i for i in ids if len(lab.copies_running(i)) > 1]
-    output = ctl.wait(execution, RECOVERY_S)
+
+    def ended() -> bool:
+        twice.extend(i for i in ids if len(lab.copies_running(i)) > 1)
+        return ctl.state(execution) in ctl.ENDED
+
+    lab.until(ended, RECOVERY_S, "the end of its recovery")
+    output = ctl.wait(execution)
 
     assert output["state"] == "closed", output
     assert not twice, "a guest ran twice"

@@ -27,9 +27,9 @@ def _settled(cloud: Cloud, beats: dict[str, set[str]]) -> bool:
     """Whether all is well. `beats` keeps the heartbeats seen of each service.
 
     Nova's "up" is not enough: it is also said of a record a few seconds old
-    whose service is still starting, or has just died. Three different
-    heartbeats are, as long as we change nothing ourselves (a change moves them
-    too). Of one that has run for a while one will do.
+    whose service is still starting, or has just died. Two different
+    heartbeats are, as long as we change nothing ourselves between them (a
+    change moves them too). Of one that has run for a while one will do.
     """
     rows = cloud.compute_services()
     for row in rows:
@@ -71,7 +71,7 @@ def _beats_wanted(row: dict[str, Any]) -> int:
     name = (
         hosts.compute_name(row["host"]) if binary == "nova-compute" else binary
     )
-    return 1 if process.age(name) > YOUNG_S else 3
+    return 1 if process.age(name) > YOUNG_S else 2
 
 
 def _schedulable(cloud: Cloud) -> bool:

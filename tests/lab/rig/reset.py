@@ -48,11 +48,11 @@ def _steps(struck: list[str]) -> list[graph.Step]:
             partial(_all_deleted, cloud, "servers", _servers),
             ["hosts down", "quiet"],
         ),
-        graph.Step(
-            "hosts started", partial(_begin, struck), ["servers deleted"]
-        ),
+        graph.Step("hosts started", partial(_begin, struck), ["hosts down"]),
         graph.Step("hosts ready", ready, ["hosts started"]),
-        graph.Step("no guests", _no_guests, ["hosts ready"]),
+        graph.Step(
+            "no guests", _no_guests, ["hosts ready", "servers deleted"]
+        ),
     ]
 
 
@@ -112,8 +112,8 @@ def _seen_down(cloud: Cloud, struck: list[str]) -> None:
 
 
 def _begin(struck: list[str]) -> None:
-    """They start with empty disks: their servers are deleted, and Nova would
-    look for the rest of them every half minute only.
+    """They start with empty disks: their servers are being deleted, and Nova
+    would look for the rest of them every half minute only.
     """
     for host in settings.HOSTS:
         hosts.no_knobs(host)
