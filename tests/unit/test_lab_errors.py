@@ -124,3 +124,44 @@ def test_a_command_while_another_is_at_work(tmp_path: Path) -> None:
 def test_a_folder_with_a_space(tmp_path: Path) -> None:
     said = refused(lab(tmp_path / "my lab", "up"))
     assert "HA_LAB_DIR" in said
+
+
+def stub(path: Path, log: Path, status: int) -> None:
+    """A command that writes down how it was called."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/bin/sh\necho "{path.name} $*" >> {log}\n')
+    with path.open("a") as more:
+        more.write(f'case "$*" in down) exit 0;; *) exit {status};; esac\n')
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("up", "drills", "calls"),
+    [
+        (0, 0, ["lab up --full", "python -u -m pytest", "lab down"]),
+        (0, 1, ["lab up --full", "python -u -m pytest", "lab down"]),
+        (1, 0, ["lab up --full", "lab down"]),
+    ],
+)
+def test_make_takes_the_lab_down_however_it_ends(
+    tmp_path: Path, up: int, drills: int, calls: list[str]
+) -> None:
+    log = tmp_path / "log"
+    stub(tmp_path / "lab", log, up)
+    stub(tmp_path / "venv" / "bin" / "python", log, drills)
+    ready = tmp_path / "venv" / ".ready"
+    ready.touch()
+    os.utime(ready, (2**32, 2**32))  # newer than setup.py: nothing installed
+    own = [f"LAB={tmp_path / 'lab'}", f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(
+        ["make", "-s", "test-lab", *own],
+        cwd=HOME.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode == 0) == (up == drills == 0), done
+    lines = log.read_text().splitlines()
+    assert len(lines) == len(calls), lines
+    for line, begins in zip(lines, calls, strict=True):
+        assert line.startswith(begins)
