@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ha_actions.codec import to_json
+from ha_actions.deciders import consent
 from ha_actions.errors import BadInput
 from ha_actions.model import Report, State
 from ha_actions.records import operator_acts as acts
@@ -193,18 +194,21 @@ def approve(options: argparse.Namespace) -> int:
     """Write the yes, then resume."""
     where = clouds.site(options.cloud)
     acts.resumable(where.record, options.id)
-    acts.approve(where.record, options.id, _me())
-    return _start_again(where, options)
+    yes = acts.approve(where.record, options.id, _me())
+    said = f"Yes to {consent.in_words(yes.to)}; to nothing worse. "
+    return _start_again(where, options, said)
 
 
-def _start_again(where: clouds.Site, options: argparse.Namespace) -> int:
+def _start_again(
+    where: clouds.Site, options: argparse.Namespace, said: str = ""
+) -> int:
     execution = where.mistral.start(
         "ha.v1.handle_host_failure", {"resume": options.id}
     )
     return _done(
         options,
         {"incident": options.id, "execution": execution},
-        f"Execution {execution} goes on with incident {options.id}.",
+        f"{said}Execution {execution} goes on with incident {options.id}.",
     )
 
 

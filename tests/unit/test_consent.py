@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import pytest
 from fakes import NOW, says
-from ha_actions.deciders.consent import Basis, Yes, basis, not_covered
+from ha_actions.deciders.consent import (
+    Basis,
+    Yes,
+    basis,
+    in_words,
+    not_covered,
+)
 from ha_actions.model import Refusal, Ruling, Says, Verdict
 
 SHOWN = Basis(
@@ -25,6 +31,7 @@ YES = Yes(by="ann", at=NOW, to=SHOWN)
         (replace(SHOWN, down=("c1", "c3")), False),
         (replace(SHOWN, dead=("tcp_reach", "x")), False),
         (replace(SHOWN, code="ask"), False),
+        (replace(SHOWN, fenced=("c9",)), False),
     ],
 )
 def test_the_same_or_better(now: Basis, covered: bool) -> None:
@@ -52,3 +59,9 @@ def test_what_was_shown() -> None:
         code="too_many_down", reason="", facts={"down": ["c2", "c1"]}
     )
     assert basis(refusal, verdict) == SHOWN
+
+
+def test_it_is_said_in_words() -> None:
+    slots = Basis(code="no_fence_slot", fenced=("c1", "c9"))
+    assert in_words(SHOWN) == "too_many_down with c1, c2 down"
+    assert in_words(slots) == "no_fence_slot with the fences used up by c1, c9"

@@ -443,6 +443,22 @@ def test_a_smaller_limit_counts_what_a_larger_one_gave() -> None:
     assert refusal is not None
 
 
+def test_a_slot_past_the_limit_counts_for_those_after_it() -> None:
+    clock = Clock(600 * 1000 + 10)
+    book, limits = record(clock), Limits(fences=1, window_s=600)
+    assert book.take_slot(incident("a", "c1"), limits) is None
+    clock.sleep(400)
+    refusal = book.take_slot(incident("b", "c2"), limits)
+    assert refusal is not None and refusal.facts == {"fenced": ["c1"]}
+    book.take_extra_slot(incident("b", "c2"), limits)
+    assert book.take_slot(incident("b", "c2"), limits) is None
+    clock.sleep(300)  # the first is old by now, the second is not
+    refusal = book.take_slot(incident("c", "c3"), limits)
+    assert refusal is not None and refusal.facts == {"fenced": ["c2"]}
+    clock.sleep(301)
+    assert book.take_slot(incident("c", "c3"), limits) is None
+
+
 # -- parts ----------------------------------------------------------------
 def test_a_part_comes_back_as_it_was() -> None:
     book = record()

@@ -74,6 +74,9 @@ class Brake:
     until: float
 
 
+EXTRA = "x-"
+"""With it the name of a slot past the limit begins, after its window."""
+
 CLAIM_POLL_S = 2.0
 """How often a claim that somebody holds is looked at."""
 
@@ -393,26 +396,44 @@ class Record:
         """
         now = self.clock.now()
         window = int(now // limits.window_s)
-        young = 0
+        young: list[str] = []
         # by name, not by number: another policy may have allowed more of them
-        for name in self.ledger.names(f"ha.slot.{window - 1}."):
-            old = self.ledger.read(name)
-            if old and float(old["at"]) > now - limits.window_s:
+        for old in (
+            *self._slots(f"ha.slot.{window - 1}."),
+            *self._slots(f"ha.slot.{window}.{EXTRA}"),
+        ):
+            if float(old["at"]) > now - limits.window_s:
                 if old["incident"] == incident.id:
                     return None
-                young += 1
+                young.append(str(old["host"]))
         mine = {"incident": incident.id, "host": incident.host, "at": now}
-        for k in range(limits.fences - young):
+        for k in range(limits.fences - len(young)):
             name = f"ha.slot.{window}.{k}"
             if self.ledger.create(name, mine):
                 return None
-            if (self.ledger.read(name) or {}).get("incident") == incident.id:
+            other = self.ledger.read(name) or {}
+            if other.get("incident") == incident.id:
                 return None
+            young.append(str(other.get("host", "?")))
+        fenced = sorted(set(young))
         return Refusal(
             code="no_fence_slot",
             reason=f"the policy allows {limits.fences} fence(s) within "
-            f"{limits.window_s} s, and they are used up",
+            f"{limits.window_s} s, and they are used up"
+            + (f" ({', '.join(fenced)})" if fenced else ""),
+            facts={"fenced": fenced},
         )
+
+    def take_extra_slot(self, incident: Incident, limits: Limits) -> None:
+        """Past the limit, by a person's yes: it counts for those after it."""
+        now = self.clock.now()
+        window = int(now // limits.window_s)
+        mine = {"incident": incident.id, "host": incident.host, "at": now}
+        self.ledger.write(f"ha.slot.{window}.{EXTRA}{incident.id}", mine)
+
+    def _slots(self, prefix: str) -> list[dict[str, Any]]:
+        found = (self.ledger.read(name) for name in self.ledger.names(prefix))
+        return [slot for slot in found if slot]
 
     # -- policy and brakes ------------------------------------------------
     def policy_text(self, digest: str = "") -> str:

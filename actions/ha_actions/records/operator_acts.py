@@ -88,7 +88,7 @@ def still_open(record: Record, id: str) -> Opened:
 
 
 # -- incidents ---------------------------------------------------------------
-def approve(record: Record, id: str, by: str) -> Opened:
+def approve(record: Record, id: str, by: str) -> Yes:
     """Say yes to what an incident is held for; the caller then resumes it.
 
     Only to the policy's question, or to a limit; never to a doubt about the
@@ -111,7 +111,7 @@ def approve(record: Record, id: str, by: str) -> Opened:
     to = basis(refusal, record.part(id, "verdict", Verdict))
     yes = Yes(by=by, at=record.clock.now(), to=to)
     record.keep(id, "approval", yes)
-    return entry
+    return yes
 
 
 def resumable(record: Record, id: str) -> Opened:

@@ -18,7 +18,7 @@ from ha_actions.model import (
     Refusal,
     Report,
 )
-from ha_actions.records.incidents import Record
+from ha_actions.records.incidents import EXTRA, Record
 from ha_actions.records.server_record import ServerRecord
 from ha_actions.records.untold import Marks
 from ha_actions.settings import Policy
@@ -141,12 +141,24 @@ def _fences(e: Evidence) -> Iterable[str]:
     first: dict[str, float] = {}
     for c in _rescue_cuts(e):
         first.setdefault(c.incident, c.at)
-    times, limits = sorted(first.values()), e.policy.limits
+    limits = e.policy.limits
+    times = sorted(
+        at for id, at in first.items() if id not in _past_the_limit(e)
+    )
     for at in times:
         n = sum(1 for t in times if at <= t < at + limits.window_s)
         if n > limits.fences:
             yield f"{n} hosts were fenced within {limits.window_s} s"
             return
+
+
+def _past_the_limit(e: Evidence) -> set[str]:
+    """Incidents that a person let have a fence past the limit."""
+    return {
+        name.partition(f".{EXTRA}")[2]
+        for name in e.record.ledger.names("ha.slot.")
+        if f".{EXTRA}" in name
+    }
 
 
 def _veto(e: Evidence) -> Iterable[str]:

@@ -188,6 +188,7 @@ def _gates(
         return ask
     full = run.record.take_slot(incident, policy.limits)
     if full is not None and _approved(run, incident, policy, full):
+        run.record.take_extra_slot(incident, policy.limits)
         return None
     return full
 
