@@ -21,9 +21,9 @@ from openstack import connection as sdk_connection
 from openstack import exceptions as sdk_errors
 from oslo_log import formatters
 
-from ha_actions.adapters import alarm_names
+from ha_actions.adapters import alarm_names, bus_queues
 from ha_actions.adapters.barbican import Barbican
-from ha_actions.adapters.bus import MessageBus
+from ha_actions.adapters.bus import MessageBus, topic_of
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.adapters.cloud.capacity import PlacementCapacity
 from ha_actions.adapters.cloud.openstack import OpenStackCloud
@@ -136,6 +136,7 @@ def from_file(path: str | None = None) -> Outside:
         witnesses=functools.partial(witnesses_of, network, fences, clock),
         namespace=_namespace(what.namespace),
         bus=bus_of(what.bus, where),
+        queues=queues_of(what.bus, where),
         reports=_reports(what.reports_dir, where),
         alarms=alarm_names.of(_region(what.cloud)),
         stacks=stacks_of(what.cloud, clock),
@@ -166,6 +167,20 @@ def bus_of(keys: BusKeys, where: Path) -> Bus:
     if url == keys.url and "@" in url:
         fence_file.private(where)
     return MessageBus(url, keys.via, keys.topic, keys.queues)
+
+
+def queues_of(
+    keys: BusKeys, where: Path
+) -> Callable[[], Mapping[str, tuple[int, int]]] | None:
+    """Looks at the queue that events go to, and at those of notifications.
+
+    :raises BadInput: a key is wrong.
+    """
+    if not keys.url:
+        return None
+    url = fence_file.secret(keys.url, f"{where}: bus: url")
+    names = {topic_of(keys.via, keys.topic), *bus_queues.NOTIFICATIONS}
+    return functools.partial(bus_queues.look, url, sorted(names))
 
 
 def cloud_of(

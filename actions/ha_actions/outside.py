@@ -67,8 +67,10 @@ class Outside:
     """None: somebody else cleans them, or nobody."""
     reports: Reports | None = None
     """None: old reports stay in the ledger."""
-    alarms: Callable[[], Collection[str]] | None = None
-    """Names of our alarms that Aodh has, enabled; None: there is no Aodh."""
+    alarms: Callable[[Collection[str]], Collection[str]] | None = None
+    """Which of these alarms of ours Aodh has, enabled; None: no Aodh."""
+    queues: Callable[[], Mapping[str, tuple[int, int]]] | None = None
+    """Queue of the bus -> messages and readers; None: there is no bus."""
     gauges: Gauges = field(default_factory=NoGauges)
     stacks: Callable[[str], Stacks] | None = None
     """Request id -> Heat, as ``cloud``; None: no stack is looked at."""

@@ -44,6 +44,8 @@ class Met:
     """Executor -> whether its file names a bus."""
     looks: dict[str, dict[str, str]] = field(default_factory=dict)
     """Executor -> what it could read, see ``ha.answer``."""
+    queues: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """Executor -> queue of its bus -> messages and readers."""
     failures: list[str] = field(default_factory=list)
     """What did not answer as it should, one sentence each."""
     asked: int = 0
@@ -137,6 +139,7 @@ def _note(
     if result.get("looks"):
         met.unfenced[name] = list(result.get("unfenced") or [])
         met.looks[name] = dict(result["looks"])
+        met.queues[name] = dict(result.get("queues") or {})
     met.buses[name] = bool(result.get("bus"))
     _clock(met, f"executor {name}", mine, middle, unsure)
     engine = result.get("engine") or {}

@@ -227,6 +227,11 @@ def of_looks(met: Met) -> Iterator[Line]:
         ("policy", "Put a good one in force: `ha-pack policy set FILE`."),
         ("nova", "Check `cloud` in the executor's file, its roles, Nova."),
         ("witnesses", "Install what the policy asks, or ask others."),
+        (
+            "alarms",
+            "See docs/install.md, roles; until then nobody notices "
+            "when an alarm of the pack vanishes.",
+        ),
     ):
         bad = [
             f"{name}: {looks[what]}"
@@ -315,11 +320,12 @@ OLD_S = 900
 
 
 def of_cron(
-    there: bool, last: float | None, now: float, expected: bool = True
+    there: bool, last: float | None, now: float, waited: float = 0
 ) -> Line:
     """Whether ha.v1.reconcile really runs.
 
-    :param last: when it last ended; None: never.
+    :param last: when it last began; None: never.
+    :param waited: seconds for which its first run was waited for.
     """
     check = "reconcile"
     if not there:
@@ -329,13 +335,19 @@ def of_cron(
             "execution dies stays as it is.",
             "`ha-pack install` makes it.",
         )
+    runs = (
+        "Mistral's `periodic` service, or [cron_trigger] run_in_api, must "
+        "run, and the trigger's trust be good: delete the trigger and "
+        "`ha-pack install`."
+    )
+    if last is None and waited:
+        means = f"Its cron trigger has not run in {waited:.0f} s."
+        return wrong(check, means, runs)
     if last is None:
         return unknown(
             check,
             "Its cron trigger has not run yet.",
-            "Wait a minute and check again; if it stays so: Mistral's "
-            "`periodic` service, or [cron_trigger] run_in_api, must run, "
-            "and the trigger's trust be good (reinstall it).",
+            f"Wait a minute and check again; if it stays so: {runs}",
         )
     if now - last > OLD_S:
         return wrong(

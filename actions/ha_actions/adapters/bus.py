@@ -54,7 +54,7 @@ class MessageBus:
                 f"{', '.join(QUEUES)}."
             )
         self._via = via
-        self._topic = f"{topic or TOPICS[via]}.{PRIORITIES[via]}"
+        self._topic = topic_of(via, topic)
         self._transport = _transport(url, self._queues)
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -108,6 +108,16 @@ class MessageBus:
                 f"({type_name(error)}); see that it runs and that this "
                 "machine may reach it.",
             ) from None  # its text may hold the url
+
+
+def topic_of(via: str, topic: str) -> str:
+    """The queue that events go to.
+
+    :raises BadInput: ``via`` is unknown.
+    """
+    if via not in TOPICS:
+        raise _bad(f"bus: via is one of {', '.join(TOPICS)}.")
+    return f"{topic or TOPICS[via]}.{PRIORITIES[via]}"
 
 
 def aodh_event(event: Event) -> dict[str, Any]:

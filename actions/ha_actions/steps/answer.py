@@ -15,6 +15,7 @@ from ha_actions.model import Event
 from ha_actions.outside import NoBus
 from ha_actions.settings import Policy
 from ha_actions.step_parts.run import Run
+from ha_actions.steps.look_around import installed_alarms
 
 DEADLINE_S = 60
 PROBE_EVENT = "ha.probe"
@@ -30,8 +31,9 @@ class Answer(HaAction):
     :param hosts: name those of them for which this executor has no fence.
     :param look: read Nova and the ledger once, as a recovery would.
     :param probe: publish an event ``ha.probe`` with this as its trait.
-    :returns: ``{engine, executor, unfenced, looks, bus, published}``, see
-        :mod:`~ha_actions.process_facts`; ``bus``: whether one is configured.
+    :returns: ``{engine, executor, unfenced, looks, queues, bus, published}``,
+        see :mod:`~ha_actions.process_facts`; ``queues``: queue ->
+        ``[messages, readers]``; ``bus``: whether one is configured.
     """
 
     hosts: Any = None
@@ -52,6 +54,7 @@ class Answer(HaAction):
             "executor": mine,
             "unfenced": [h for h in wanted if not run.outside.fences(h)],
             "looks": _looks(run) if self.look else {},
+            "queues": _queues(run) if self.look else {},
             "bus": bus,
             "published": _publish(run, str(self.probe)) if self.probe else {},
         }
@@ -73,12 +76,29 @@ def _looks(run: Run) -> dict[str, str]:
     """What is read -> ``ok``, or the sentence that says why not."""
     return {
         "nova": _try(lambda: run.outside.cloud("").hosts()),
+        "alarms": _try(lambda: _alarms(run)),
         "ledger": _try(lambda: run.record.armed()),
         "policy": _try(lambda: load(run.record.policy_text())),
         "witnesses": _try(
             lambda: run.outside.witnesses(_policy(run), run.outside.cloud(""))
         ),
     }
+
+
+def _alarms(run: Run) -> None:
+    if run.outside.alarms is not None:
+        run.outside.alarms(installed_alarms(run))
+
+
+def _queues(run: Run) -> dict[str, list[int]]:
+    """Empty where there is no bus, or it does not answer: the probe tells."""
+    if run.outside.queues is None:
+        return {}
+    try:
+        found = run.outside.queues()
+    except HaError:
+        return {}
+    return {name: list(numbers) for name, numbers in found.items()}
 
 
 def _policy(run: Run) -> Policy:

@@ -124,6 +124,7 @@ def _sight(run: Run) -> Sight:
         lambda: cloud.hosts(brief=True, max_age_s=SHARED_S), for_s=60.0
     )
     closed = _closed(run, bad)
+    installed = installed_alarms(run)
     return Sight(
         now=run.clock.now(),
         hosts=hosts,
@@ -132,10 +133,8 @@ def _sight(run: Run) -> Sight:
         closed={host: id for host, (id, _) in closed.items()},
         works=[_work(run, e) for e in opened if not e.held],
         moving=_moving(run, hosts, owned, closed),
-        alarms=_alarms(run),
-        installed=set(
-            (run.outside.ledger.read(INSTALLED) or {}).get("alarms", [])
-        ),
+        alarms=_alarms(run, installed),
+        installed=installed,
         bad=bad,
     )
 
@@ -183,12 +182,17 @@ def _moving(
     return found
 
 
-def _alarms(run: Run) -> set[str] | None:
+def installed_alarms(run: Run) -> set[str]:
+    """Names of the alarms that the last installation made."""
+    return set((run.outside.ledger.read(INSTALLED) or {}).get("alarms", []))
+
+
+def _alarms(run: Run, installed: set[str]) -> set[str] | None:
     """None where there is no Aodh, or it does not answer: not a finding."""
     if run.outside.alarms is None:
         return None
     try:
-        return set(run.outside.alarms())
+        return set(run.outside.alarms(installed))
     except HaError:
         return None
 
