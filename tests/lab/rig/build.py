@@ -26,6 +26,8 @@ DEBIAN = {
     "erlang-base": "/usr/bin/epmd",
     # how the pack's IPMI fence asks
     **({"ipmitool": "/usr/bin/ipmitool"} if settings.FULL else {}),
+    # a watch whose clock is wrong
+    **({"faketime": "/usr/bin/faketime"} if settings.FULL else {}),
 }
 STAMP = settings.VENV / "lab-requirements.sha256"
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -32,11 +32,16 @@ def answers(address: str) -> bool:
         return False
 
 
+def argv(folder: Path, address: str, *ports: int) -> list[str]:
+    """The command of a link that carries these ports of an address."""
+    start = [str(settings.BIN / "python"), str(settings.PLUGINS / "link.py")]
+    return [*start, str(folder), address, str(REACH), *map(str, ports)]
+
+
 def _service(name: str, folder: Path, address: str, *ports: int) -> Service:
-    argv = [str(settings.BIN / "python"), str(settings.PLUGINS / "link.py")]
     return Service(
         name=name,
-        argv=[*argv, str(folder), address, str(REACH), *map(str, ports)],
+        argv=argv(folder, address, *ports),
         healthy=lambda: answers(address),
         before_start=lambda: (folder / "network").unlink(missing_ok=True),
         grace=0,
