@@ -35,7 +35,7 @@ OF_TASK = {
     "open_incident": "open",
     "assess_host": "judge",
     "drain_members": "drain",
-    "plan_ahead": "drain",
+    "plan_ahead": "fence",
     "fence_host": "fence",
     "replace_ahead": "fence",
     "make_plan": "plan",

@@ -24,6 +24,9 @@ IDS = re.compile(
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b"
 )
 OTHERS = {"dismissal": " dismissals", "ahead": " ahead"}
+SHARE = re.compile(
+    r"^plan: (nobody to bring back|\d+ waves?, \d+ batch(es)?, \d+ guests?)"
+)
 READ = re.compile(r"read Off \d+ times over \d+ s")
 
 
@@ -48,6 +51,15 @@ def story(run: Played) -> dict[str, list[str]]:
     return told
 
 
+def in_one_plan(told: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Without what was planned beside the fence, and how plans share it."""
+    return {
+        subject: [SHARE.sub("plan: some", line) for line in lines]
+        for subject, lines in told.items()
+        if not subject.endswith(" ahead")
+    }
+
+
 ON_BOTH = [f for f in FILES if not scenario(f).in_memory_only]
 
 
@@ -58,5 +70,9 @@ def test_same_story(loaded: EmbeddedEngine, file: Path) -> None:
     assert broken(real) == []
     if not told.engine_only:
         memory = played(told)
-        assert story(real) == story(memory)
+        ours, theirs = story(real), story(memory)
+        if not any(subject.endswith(" ahead") for subject in ours):
+            # its fence was the faster branch: one plan has everybody then
+            ours, theirs = in_one_plan(ours), in_one_plan(theirs)
+        assert ours == theirs
         assert real.ending() == memory.ending()

@@ -38,6 +38,8 @@ from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.tell_owners import keep_owners
 
 DEADLINE_S = 270
+PLANNING = "planning"
+"""Claimed by who adds to an incident's plan; short, but for snapshots."""
 MEMBERS_UNKNOWN = "members_unknown"
 EVACUATE = "ha.evacuate_servers"
 
@@ -84,6 +86,9 @@ class MakePlan(HaAction):
         guests, lost = with_quorum(run, incident, policy, guests)
         for (_, name), said in sorted(lost.items()):
             run.journal.note("policy", name, said)
+        # ha.plan_ahead may be at it still: one sees what the other has kept
+        claim = run.record.claim(incident.id, PLANNING, run.holder)
+        done |= done_steps(run, incident)
         plan = make_plan(
             incident.id,
             incident.host,
@@ -103,6 +108,7 @@ class MakePlan(HaAction):
             ),
         )
         _keep(run, incident, plan, len(numbers) + 1)
+        run.record.release(claim)
         waves = as_waves(plan)
         if incident.dry_run:
             return {"next": "close", "waves": waves}

@@ -11,12 +11,13 @@ from ha_actions.deciders.membership import urgency
 from ha_actions.deciders.plan import Order, make_plan, need_no_proof
 from ha_actions.deciders.policy import choose
 from ha_actions.errors import Transient
-from ha_actions.model import Guest, Incident, Member, Plan, Protection
+from ha_actions.model import Guest, Incident, Member, Plan, Protection, Verdict
 from ha_actions.settings import Policy
 from ha_actions.step_parts.batch_step import AHEAD
 from ha_actions.step_parts.run import Run
 from ha_actions.step_parts.stack_look import with_stacks
 from ha_actions.steps.make_plan import (
+    PLANNING,
     Ahead,
     all_guests,
     as_waves,
@@ -48,6 +49,7 @@ class PlanAhead(HaAction):
         nothing: dict[str, Any] = {"next": "none", "waves": []}
         if incident.dry_run or run.record.proof(incident.id) is not None:
             return nothing
+        stand = _stand(run, incident)
         policy = run.policy(incident)
         found = _if_any_cattle(run, incident, policy)
         if not found:
@@ -56,10 +58,33 @@ class PlanAhead(HaAction):
             members = members_before(run, incident)
         except Transient:  # then after the fence, whose plan says so
             return nothing
-        plan = _plan(run, incident, policy, found, members)
-        if not plan.waves:
+        plan = _plan(run, incident, policy, found, members, stand)
+        if plan is None or not plan.waves:
             return nothing
         return {"next": "recover", "waves": as_waves(plan)}
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How far the incident had come."""
+
+    judged_at: float
+    plans: int
+    """Made by ha.make_plan or by this step."""
+    proven: bool
+    goes_on: bool
+
+
+def _stand(run: Run, incident: Incident) -> Stand:
+    record, id = run.record, incident.id
+    verdict = record.part(id, "verdict", Verdict)
+    opened = record.opened(incident.host)
+    return Stand(
+        judged_at=verdict.at if verdict else 0.0,
+        plans=len(record.parts(id, "plan.")) + len(record.parts(id, "ahead.")),
+        proven=record.proof(id) is not None,
+        goes_on=opened is not None and not opened.held,
+    )
 
 
 def _if_any_cattle(
@@ -83,11 +108,20 @@ def _plan(
     policy: Policy,
     found: Sequence[Guest],
     members: Sequence[Member],
-) -> Plan:
-    """Kept in the ledger before it is begun."""
+    stand: Stand,
+) -> Plan | None:
+    """Kept in the ledger before it is begun.
+
+    None when the incident has come further meanwhile: the fence may be done,
+    and ha.make_plan have planned for everybody.
+    """
     guests = all_guests(run, incident, policy, found, members)
     guests = with_stacks(run, incident, guests, {g.id for g in found})
     guests, lost = with_quorum(run, incident, policy, guests)
+    claim = run.record.claim(incident.id, PLANNING, run.holder)
+    if _stand(run, incident) != stand:
+        run.record.release(claim)
+        return None
     number = len(run.record.parts(incident.id, "ahead.")) + 1
     plan = make_plan(
         incident.id,
@@ -113,4 +147,5 @@ def _plan(
             incident.host,
             f"beside the fence: {in_words(plan, f'a{number}')}",
         )
+    run.record.release(claim)
     return plan

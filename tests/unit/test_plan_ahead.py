@@ -1,0 +1,98 @@
+"""What is planned beside the fence, when the fence is faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from ha_actions.model import Aggregate, Guest, Member, Ruling, Verdict
+from ha_actions.records.incidents import Opened
+from ha_actions.step_parts.run import Run
+from ha_actions.steps.plan_ahead import PlanAhead
+from unit.fakes import NOW, incident, small_outside
+
+ONE = incident()
+COW = Guest(
+    id="g1",
+    name="web",
+    project="p",
+    host="c1",
+    image="i",
+    metadata={"ha:protection": "cattle"},
+)
+
+
+class Nova:
+    """One guest, and what happens while it is being read."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self._meanwhile = meanwhile
+
+    def aggregates(self) -> list[Aggregate]:
+        return []
+
+    def members(self) -> list[Member]:
+        self._meanwhile()
+        return []
+
+    def guests_on(self, host: str, *, brief: bool = False) -> list[Guest]:
+        return [COW]
+
+    def floating_ips(self, ports: object, ids: object = ()) -> list[object]:
+        return []
+
+
+def judged(run: Run, at: float) -> None:
+    verdict = Verdict(host="c1", ruling=Ruling.DOWN, reason="so", at=at)
+    run.record.keep(ONE.id, "verdict", verdict)
+
+
+def the_plan_is_made(run: Run) -> None:
+    run.record.keep(ONE.id, "plan.1", {})
+
+
+def it_is_held(run: Run) -> None:
+    entry = run.record.opened("c1")
+    assert entry is not None
+    run.record.hold(entry, "not_proven")
+
+
+def another_has_planned(run: Run) -> None:
+    run.record.keep(ONE.id, "ahead.1", {"execution": "e0"})
+
+
+def it_is_judged_again(run: Run) -> None:
+    judged(run, NOW + 5)
+
+
+def nothing(run: Run) -> None:
+    """The incident stays where it was."""
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "planned"),
+    [
+        (nothing, True),
+        (the_plan_is_made, False),
+        (it_is_held, False),
+        (another_has_planned, False),
+        (it_is_judged_again, False),
+    ],
+)
+def test_it_adds_to_no_plan_that_has_gone_on(
+    meanwhile: Callable[[Run], None], planned: bool
+) -> None:
+    runs: list[Run] = []
+    nova = Nova(lambda: meanwhile(runs[0]))
+    outside = replace(small_outside(), cloud=cast(Any, lambda request: nova))
+    run = Run(outside, "e1", "me")
+    runs.append(run)
+    run.record.take(Opened(ONE, "e1"))
+    run.record.keep(ONE.id, "opening", ONE)
+    run.record.pin_policy("version: 1", ONE.policy)
+    judged(run, NOW)
+    told = PlanAhead(incident=ONE.id).perform(run)
+    assert (told["next"] == "recover") is planned
+    assert bool(run.record.parts(ONE.id, "batch.")) is planned
