@@ -28,7 +28,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "records": (PORTS | {"deciders", "records"}, set()),
     "asking": (PORTS | {"asking"}, set()),
     "fencing": (PORTS | {"outside", "records", "fencing"}, {"yaml"}),
-    "fencing/proof": (PORTS | {"deciders/coverage"}, set()),
+    "fencing/proof": (
+        PORTS | {"deciders/coverage", "fencing/level"},
+        set(),
+    ),
     "adapters": (PORTS | {"adapters/network"}, OPENSTACK),
     "adapters/cloud": (PORTS | {"adapters/cloud"}, OPENSTACK | {"urllib3"}),
     "adapters/bus": (

@@ -466,6 +466,19 @@ class Fence(Protocol):
         """Ask for power on."""
 
 
+class Looker(Protocol):
+    """A fence whose ``power`` is only what somebody else saw last."""
+
+    def look(self, claim: Claim) -> Reading:
+        """A reading taken now, by asking for power off once more.
+
+        What is off stays as it is; what was on meanwhile reads ON.
+        Never raises, but for the claim.
+
+        :raises Refused: ``superseded``.
+        """
+
+
 class Gauges(Protocol):
     """Where figures are shown, for those who watch graphs."""
 

@@ -16,6 +16,7 @@ from ha_actions.errors import (
     Refused,
     Transient,
 )
+from ha_actions.fencing.level import AllOf
 from ha_actions.fencing.proof import look_again, prove_dead
 from ha_actions.model import (
     Claim,
@@ -505,6 +506,54 @@ def test_a_power_proof_does_not_live_on_a_blocklist() -> None:
     bmc.before = OFF
     for proven in Evidence:
         assert look_again([bmc, ceph], accept, proven=proven)[0], proven
+
+
+# -- a device that looks only when asked -----------------------------------
+class Believer(Device):
+    """Its plain reading is what it last saw: Off, for ever."""
+
+    def power(self) -> Reading:
+        self.calls.append("power")
+        return Reading(device=self.name, power=OFF, at=self.clock.at)
+
+    def look(self, claim: Claim) -> Reading:
+        self.calls.append("look")
+        assert claim.until > self.clock.at
+        return super().power()
+
+
+def test_what_it_believes_is_no_proof() -> None:
+    case = Case()
+    device = Believer(case.clock, after=[(0, OFF), (5, ON)])
+    refusal = case.fence([device])
+    assert isinstance(refusal, Refusal)
+    assert "look" in device.calls
+
+
+def test_what_it_looked_at_is() -> None:
+    case = Case()
+    device = Believer(case.clock)
+    proof = case.fence([device])
+    assert isinstance(proof, Proof)
+    assert device.calls.count("look") == len(proof.readings)
+    assert case.permits == 1 + len(proof.readings)
+
+
+def test_in_a_level_too() -> None:
+    case = Case()
+    devices = [Believer(case.clock, name="a"), case.device(name="b")]
+    devices[0].after = [(0, OFF), (5, ON)]
+    both = AllOf(devices, case.clock)
+    assert isinstance(case.fence([both]), Refusal)  # type: ignore[list-item]
+    devices[0].after = [(0, OFF)]
+    assert isinstance(case.fence([both]), Proof)  # type: ignore[list-item]
+
+
+def test_look_again_looks_under_a_claim() -> None:
+    clock = Clock()
+    device = Believer(clock, before=ON)
+    assert look_again([device], ["power"])[0] is True
+    assert look_again([device], ["power"], claim=claim())[0] is False
 
 
 # -- two devices demanded -------------------------------------------------

@@ -16,6 +16,18 @@ from ha_actions.model import Claim, Power, Reading
 from ha_actions.ports import Clock, Fence
 
 
+def fresh(fence: Fence, claim: Claim | None) -> Reading:
+    """Its reading, taken now if the claim lets it.
+
+    :raises Refused: ``superseded``.
+    """
+    look = getattr(fence, "look", None)
+    if claim is None or look is None:
+        return fence.power()
+    found: Reading = look(claim)
+    return found
+
+
 class AllOf:
     """:class:`~ha_actions.ports.Fence` of several devices, all needed.
 
@@ -41,9 +53,10 @@ class AllOf:
 
     def power(self) -> Reading:
         """OFF if all read OFF, ON if one reads ON; ``detail`` lists all."""
-        readings = self._clock.together(
-            [one.power for one in self.devices], at_most=8
-        )
+        return self._together([one.power for one in self.devices])
+
+    def _together(self, jobs: Sequence[Callable[[], Reading]]) -> Reading:
+        readings = self._clock.together(jobs, at_most=8)
         words = {reading.power for reading in readings}
         power = Power.UNKNOWN
         if Power.ON in words:
@@ -58,6 +71,11 @@ class AllOf:
                 f"{r.device} {r.power} {r.detail}".strip() for r in readings
             ),
         )
+
+    def look(self, claim: Claim) -> Reading:
+        """As ``power``, of each that can: taken now, under the claim."""
+        jobs = [partial(fresh, one, claim) for one in self.devices]
+        return self._together(jobs)
 
     def cut(self, claim: Claim) -> None:
         """Ask every one of them, also after one has failed.

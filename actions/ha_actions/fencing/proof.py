@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from ha_actions.deciders.coverage import AS_STRONG, strongest
 from ha_actions.errors import Failed, HaError, NoAnswer, Refused, Transient
+from ha_actions.fencing.level import fresh
 from ha_actions.model import (
     Claim,
     Evidence,
@@ -118,6 +119,7 @@ def look_again(
     *,
     proven: Evidence | None = None,
     fresh_s: float = 5.0,
+    claim: Claim | None = None,
 ) -> tuple[bool, list[Reading]]:
     """Is it still off? Readings only, no cut; UNKNOWN is not off.
 
@@ -126,10 +128,12 @@ def look_again(
     was slow to answer must not make the others' readings old: those that
     count are taken again when they are older than ``fresh_s`` by then.
     """
-    readings = [f.power() for f in fences]
+    readings = [fresh(f, claim) for f in fences]
     latest = max((r.at for r in readings), default=0.0)
     readings = [
-        f.power() if counts(f, r, accept) and latest - r.at > fresh_s else r
+        fresh(f, claim)
+        if counts(f, r, accept) and latest - r.at > fresh_s
+        else r
         for f, r in zip(fences, readings, strict=True)
     ]
     off = [
@@ -204,7 +208,7 @@ def _cut_and_watch(
                 return None
             if not asked and clock.now() >= until:
                 break  # no reading would count any more
-        last = _read(fence, clock, until)
+        last = _read(fence, clock, until, permit if asked else None)
         seen.append(last)
         if last.power is not Power.OFF or not asked:
             off = []
@@ -220,10 +224,20 @@ def _cut_and_watch(
     return None
 
 
-def _read(fence: Fence, clock: Clock, until: float) -> Reading:
-    """A reading that is waited for until then and no longer."""
+def _read(
+    fence: Fence, clock: Clock, until: float, permit: Permit | None = None
+) -> Reading:
+    """A reading that is waited for until then and no longer.
+
+    :param permit: for one that takes a claim, see ``ports.Looker``.
+    :raises Refused: from the permit.
+    """
+    claim = None
+    if permit is not None and hasattr(fence, "look"):
+        claim = permit()
+        claim = replace(claim, until=min(claim.until, until))
     try:
-        return clock.within(fence.power, until - clock.now())
+        return clock.within(lambda: fresh(fence, claim), until - clock.now())
     except Transient as error:
         return Reading(
             device=fence.name,

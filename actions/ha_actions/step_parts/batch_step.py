@@ -101,7 +101,11 @@ class Job:
         """Leave to act now: claimed, armed, and the proof held up again."""
         claim = self.hold()
         self.run.check_requirement(
-            self.incident, self.policy, self.cloud, self.batch.requires
+            self.incident,
+            self.policy,
+            self.cloud,
+            self.batch.requires,
+            claim=claim,
         )
         return claim
 
@@ -166,6 +170,7 @@ class Job:
                 self.policy,
                 self.cloud,
                 self.batch.requires,
+                claim=self._claim,
                 ask_nova=False,
             )
         if self._stale():

@@ -254,10 +254,12 @@ class Run:
         cloud: Cloud,
         requires: Requires,
         *,
+        claim: Claim | None = None,
         ask_nova: bool = True,
     ) -> None:
         """Hold the proof up against the devices, right before acting.
 
+        :param claim: the caller's, for devices that look only under one.
         :param ask_nova: also for a life of the host; a slow Nova need not
             be asked between two calls of one batch.
 
@@ -271,7 +273,7 @@ class Run:
                 "no_proof", f"Host {incident.host} is not proven dead."
             )
         reason = self.proof_void(
-            incident, policy, cloud, proof, ask_nova=ask_nova
+            incident, policy, cloud, proof, claim=claim, ask_nova=ask_nova
         )
         if reason:
             raise Refused("proof_void", f"{incident.host}: {reason}.")
@@ -283,6 +285,7 @@ class Run:
         cloud: Cloud,
         proof: Proof,
         *,
+        claim: Claim | None = None,
         ask_nova: bool = True,
     ) -> str:
         """Why the proof does not hold any more; it is then void for all.
@@ -302,6 +305,7 @@ class Run:
             rules.devices,
             proven=proof.evidence,
             fresh_s=rules.fresh_s,
+            claim=claim,
         )
         self.read_at = min(
             (
