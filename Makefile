@@ -59,11 +59,18 @@ test-nova: $(READY)
 	@$(BIN)/python -m pytest -q -m lab tests/lab; status=$$?; $(LAB) down; exit $$status
 
 # Real fence devices on loopback: BMC emulators, ipmitool, fence agents.
+# IRONIC=1: a standalone Ironic, too, in a venv of its own (320 MB).
 test-fences: $(READY)
 	@for c in ipmitool ipmi_sim fence_ipmilan; do command -v $$c >/dev/null || \
 	  { echo "$$c is missing: apt-get install ipmitool openipmi fence-agents" >&2; \
 	    exit 2; }; done
-	@$(BIN)/python -m pytest -q -m fences tests/fences
+	@test -z "$(IRONIC)" || test -x $(VENV)/ironic/.ready || \
+	  { echo "installing Ironic into $(VENV)/ironic ..." && \
+	    $(PYTHON) -m venv $(VENV)/ironic && \
+	    $(VENV)/ironic/bin/python -m pip install --quiet \
+	      --disable-pip-version-check -r tests/fences/requirements-ironic.txt && \
+	    install -m 755 /dev/null $(VENV)/ironic/.ready; }
+	@IRONIC=$(IRONIC) $(BIN)/python -m pytest -q -m fences tests/fences
 
 # The notifier in Aodh's own library, our event definitions in Ceilometer's.
 test-aodh: $(READY)

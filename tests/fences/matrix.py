@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fences import peers
+from fences import ironic_peer, peers
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.fences.fence_agent import FenceAgent
 from ha_actions.fences.ipmi import IpmiFence
+from ha_actions.fences.ironic import IronicFence
 from ha_actions.fences.redfish import RedfishFence
 from ha_actions.fencing.proof import prove_dead
 from ha_actions.model import Claim, Proof
@@ -27,6 +28,8 @@ from unit.fakes import Journal
 PAGE = Path(__file__).parents[2] / "docs" / "fencing.md"
 RULES = Fencing(stable_s=2, poll_s=0.3, deadline_s=16)
 AT_ONCE = 24
+IRONIC_RULES = replace(RULES, deadline_s=45)
+"""On SQLite it does one thing after another, and each takes its seconds."""
 
 LIES = "says Off, and runs on"
 """The one row that may end in a proof of a host that runs."""
@@ -60,7 +63,10 @@ COLUMNS = (
     "fence_redfish",
     "fence_ipmilan",
     "fence_dummy",
+    "ironic",
 )
+MEASURED = tuple(c for c in COLUMNS if c != "ironic" or ironic_peer.WANTED)
+"""Ironic's only where its tier is asked for: IRONIC=1."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,11 @@ class Row:
         return f"{word}, {self.seconds:.0f} s"
 
 
+def rules_of(column: str) -> Fencing:
+    """How its cases are fenced."""
+    return IRONIC_RULES if column == "ironic" else RULES
+
+
 def slug(fault: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", fault.lower()).strip("-")
 
@@ -113,7 +124,7 @@ def play(case: Case) -> Row:
         "c1",
         "i",
         [case.fence],
-        RULES,
+        rules_of(case.column),
         clock=clock,
         permit=permit,
         hear=lambda: [],
@@ -130,9 +141,24 @@ def play(case: Case) -> Row:
 
 
 def play_all(folder: Path) -> list[Row]:
-    """Every case, with the peers up around them."""
+    """Every case, with the peers up around them; Ironic's after the rest,
+    since it is heavy."""
     with cases(folder) as found, ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(play, found))
+        rows = list(pool.map(play, found))
+    if ironic_peer.WANTED:
+        rows += play_ironic(folder)
+    return rows
+
+
+def play_ironic(folder: Path) -> list[Row]:
+    """The cases of Ironic, whose nodes are machines of the emulator."""
+    place = folder / "ironic"
+    place.mkdir()
+    with (
+        ExitStack() as stack,
+        ThreadPoolExecutor(len(FAULTS)) as pool,
+    ):
+        return list(pool.map(play, _ironic(stack, place)))
 
 
 @contextmanager
@@ -173,6 +199,30 @@ def _redfish(stack: ExitStack, folder: Path) -> list[Case]:
                 SystemClock(),
             ),
             partial(peers.truth, peer.truth_port, slug(fault)),
+        )
+        for fault in FAULTS
+    ]
+
+
+def _ironic(stack: ExitStack, folder: Path) -> list[Case]:
+    machines = {slug(f): MACHINES.get(f, {}) for f in FAULTS}
+    bmc = stack.enter_context(peers.redfish(folder, machines))
+    wrong: Mapping[str, dict[str, Any]] = {
+        "wrong password": {"redfish_password": "wrong"},
+        "untrusted certificate": {"redfish_verify_ca": True},
+        NOBODY: {"redfish_address": f"https://127.0.0.1:{peers.free_port()}"},
+    }
+    nodes = {
+        slug(f): bmc.driver_info(slug(f), **wrong.get(f, {})) for f in FAULTS
+    }
+    entries = stack.enter_context(ironic_peer.ironic(folder, nodes))
+    entries[slug("another machine")]["identity"] = "cmp99"
+    return [
+        Case(
+            "ironic",
+            fault,
+            IronicFence("c1", entries[slug(fault)], SystemClock()),
+            partial(peers.truth, bmc.truth_port, slug(fault)),
         )
         for fault in FAULTS
     ]
@@ -299,9 +349,12 @@ def _is_no_word(file: Path, word: str) -> bool:
     return not _is_word(file, word)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The Markdown table of docs/fencing.md."""
-    found = {(r.column, r.fault): r.cell for r in rows}
+def table(rows: Sequence[Row], page: str = "") -> str:
+    """The Markdown table of docs/fencing.md.
+
+    :param page: whose cells stay in the columns that were not measured.
+    """
+    found = {**_cells(page), **{(r.column, r.fault): r.cell for r in rows}}
     lines = [
         "| fault | " + " | ".join(COLUMNS) + " |",
         "| --- |" + " --- |" * len(COLUMNS),
@@ -312,6 +365,20 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def _cells(page: str) -> dict[tuple[str, str], str]:
+    """What the page says in the columns that are not measured now."""
+    lines = page.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+    rows = [[c.strip() for c in one.split("|")[1:-1]] for one in lines]
+    if not rows:
+        return {}
+    return {
+        (column, row[0]): cell
+        for row in rows[2:]
+        for column, cell in zip(rows[0][1:], row[1:], strict=True)
+        if column not in MEASURED
+    }
+
+
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
@@ -319,7 +386,7 @@ def renewed(page: str, rows: Sequence[Row]) -> str:
     """The page with the table as it was measured now."""
     head, _, rest = page.partition(BEGIN)
     tail = rest.partition(END)[2]
-    return f"{head}{BEGIN}\n{table(rows)}\n{END}{tail}"
+    return f"{head}{BEGIN}\n{table(rows, page)}\n{END}{tail}"
 
 
 def conclusions(text: str) -> list[str]:

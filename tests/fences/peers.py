@@ -106,6 +106,18 @@ class Redfish:
             **more,
         }
 
+    def driver_info(self, name: str, **more: Any) -> dict[str, Any]:
+        """Of an Ironic node."""
+        return {
+            "redfish_address": f"https://127.0.0.1:{self.port}",
+            "redfish_system_id": f"/redfish/v1/Systems/{self.ids[name]}",
+            "redfish_username": USER,
+            "redfish_password": PASSWORD,
+            "redfish_verify_ca": self.ca,
+            "redfish_auth_type": "basic",
+            **more,
+        }
+
     def agent(self, name: str) -> dict[str, Any]:
         """Settings for fence_redfish."""
         return {

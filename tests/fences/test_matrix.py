@@ -9,10 +9,12 @@ import os
 from pathlib import Path
 
 import pytest
-from fences import matrix, peers
+from fences import ironic_peer, matrix, peers
 from fences.matrix import PAGE, Row
 
 pytestmark = pytest.mark.fences
+if ironic_peer.WANTED and not (ironic_peer.BIN / "ironic").exists():
+    raise RuntimeError("IRONIC=1 needs `IRONIC=1 make test-fences` once")
 PROGRAMS = ("ipmitool", "ipmi_sim", "fence_redfish", "fence_ipmilan")
 
 
@@ -34,7 +36,12 @@ def test_no_proof_while_the_machine_runs(rows: list[Row]) -> None:
 
 def test_what_works_is_proven(rows: list[Row]) -> None:
     good = ("none", "was off already", "off after 3 s")
-    assert not [r for r in rows if r.fault in good and not r.proof]
+    # by Redfish, Ironic cannot tell Off from PoweringOff: see its fence
+    not_told = ("ironic", "was off already")
+    unproven = {(r.column, r.fault) for r in rows if r.fault in good} - {
+        (r.column, r.fault) for r in rows if r.proof
+    }
+    assert unproven <= {not_told}
 
 
 def test_a_healthy_redfish_bmc_is_proven_in_time(rows: list[Row]) -> None:
@@ -44,8 +51,9 @@ def test_a_healthy_redfish_bmc_is_proven_in_time(rows: list[Row]) -> None:
 
 
 def test_every_refusal_comes_within_the_deadline(rows: list[Row]) -> None:
-    late = matrix.RULES.deadline_s + 5  # the call that was under way
-    assert not [r for r in rows if r.seconds > late]
+    for row in rows:
+        # and the call that was under way
+        assert row.seconds <= matrix.rules_of(row.column).deadline_s + 5, row
 
 
 def test_no_refusal_shows_a_password(rows: list[Row]) -> None:
@@ -57,11 +65,13 @@ def test_the_page_says_so(rows: list[Row]) -> None:
     if os.environ.get("RENEW_FENCING_TABLE"):
         PAGE.write_text(matrix.renewed(page, rows))
         page = PAGE.read_text()
-    assert matrix.conclusions(page) == matrix.conclusions(matrix.table(rows))
+    measured = matrix.table(rows, page)
+    assert matrix.conclusions(page) == matrix.conclusions(measured)
 
 
 def test_every_column_has_a_row_without_fault(rows: list[Row]) -> None:
-    assert {r.column for r in rows if r.fault == "none"} == set(matrix.COLUMNS)
+    good = {r.column for r in rows if r.fault == "none"}
+    assert good == set(matrix.MEASURED)
 
 
 def test_the_table_is_complete() -> None:
