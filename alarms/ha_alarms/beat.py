@@ -7,6 +7,7 @@ the beat from being sent, and that is the point: the lease ends by itself.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -27,8 +28,10 @@ from ha_actions.witnesses.tooz_beat import (
     ANSWER_S,
     GROUP,
     KEEPS,
+    RESUMES,
     coordinator,
 )
+from ha_alarms.beat_nova_conf import resumes_guests
 
 LOG = logging.getLogger(__name__)
 DEFAULT_PATH = "/etc/mistral-ha-pack/beat.yaml"
@@ -64,6 +67,12 @@ class BeatFile:
         "Directories that must be writable before each beat, such as "
         "`/var/lib/nova/instances` on shared storage.",
     )
+    nova_conf: list[str] = knob(
+        ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"],
+        "Files, and folders of them, that nova-compute reads, in its order. "
+        "The beat tells `ha-pack check` whether the host would start guests "
+        "by itself (`resume_guests_state_on_host_boot`), which no API shows.",
+    )
 
 
 class Beat:
@@ -72,7 +81,15 @@ class Beat:
     :param group: a tooz coordinator that is started.
     """
 
-    def __init__(self, group: Any, host: str, paths: Sequence[str]) -> None:
+    def __init__(
+        self,
+        group: Any,
+        host: str,
+        paths: Sequence[str],
+        nova_conf: Sequence[str] = (),
+    ) -> None:
+        self._nova_conf = nova_conf
+        self._told: bytes | None = None
         self._group = group
         self._host = host
         self._paths = [Path(p) for p in paths]
@@ -106,10 +123,19 @@ class Beat:
 
     def _join(self, coordination: Any) -> None:
         """Join again each time: an engine that forgot us must be told."""
+        says = _capabilities(self._nova_conf)
         try:
-            self._group.join_group(GROUP).get(timeout=ANSWER_S)
+            joined = self._group.join_group(GROUP, says)
+            joined.get(timeout=ANSWER_S)
         except coordination.MemberAlreadyExist:
-            return
+            if says == self._told:
+                return
+            try:
+                told = self._group.update_capabilities(GROUP, says)
+                told.get(timeout=ANSWER_S)
+            except NotImplementedError:
+                LOG.debug("this engine keeps what was told at the start")
+        self._told = says
 
     def leave(self) -> None:
         """Stop on purpose: the host keeps no beat, and nobody suspects it."""
@@ -121,6 +147,11 @@ class Beat:
             self._group.leave_group(GROUP).get(timeout=ANSWER_S)
         except ToozError as error:
             LOG.warning("could not leave (%s)", type(error).__name__)
+
+
+def _capabilities(nova_conf: Sequence[str]) -> bytes:
+    """What a member of the group says of its host."""
+    return json.dumps({RESUMES: resumes_guests(nova_conf)}).encode()
 
 
 def _write(path: Path, host: str) -> None:
@@ -183,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HaError as error:
         print(f"ha-beat: {error.message}", file=sys.stderr)
         return 2
-    beat = Beat(group, host, what.paths)
+    beat = Beat(group, host, what.paths, what.nova_conf)
     if args.leave:
         beat.leave()
         return 0

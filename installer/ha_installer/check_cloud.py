@@ -143,6 +143,8 @@ def _nova(
         yield from health.of_witnesses(
             policy, bool(names) and bare >= set(names)
         )
+    if met.executors:
+        yield from health.of_boots(met, names)
     yield from _peers(site, hosts)
 
 

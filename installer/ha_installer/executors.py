@@ -40,6 +40,8 @@ class Met:
     """How wrong that may be: half of the time that the answer took."""
     unfenced: dict[str, list[str]] = field(default_factory=dict)
     """Executor -> hosts for which it has no fence."""
+    resuming: dict[str, bool] = field(default_factory=dict)
+    """Host -> whether it starts guests by itself, as it told an executor."""
     buses: dict[str, bool] = field(default_factory=dict)
     """Executor -> whether its file names a bus."""
     looks: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -140,6 +142,7 @@ def _note(
         met.unfenced[name] = list(result.get("unfenced") or [])
         met.looks[name] = dict(result["looks"])
         met.queues[name] = dict(result.get("queues") or {})
+        met.resuming.update(result.get("resuming") or {})
     met.buses[name] = bool(result.get("bus"))
     _clock(met, f"executor {name}", mine, middle, unsure)
     engine = result.get("engine") or {}

@@ -285,6 +285,32 @@ def of_fences(
     )
 
 
+def of_boots(met: Met, hosts: Sequence[str]) -> Iterator[Line]:
+    """Hosts that start guests by themselves: before they are cleaned up."""
+    check = "guests at boot"
+    on = sorted(h for h in hosts if met.resuming.get(h))
+    dark = sorted(h for h in hosts if h not in met.resuming)
+    if on:
+        yield wrong(
+            check,
+            f"{named(on)}: nova.conf has resume_guests_state_on_host_boot, "
+            "so a host that comes back starts guests while they are still "
+            "being brought back elsewhere.",
+            "Set it to false there, and restart nova-compute.",
+        )
+    if dark:
+        yield unknown(
+            check,
+            f"{named(dark)}: nobody tells whether they start guests by "
+            "themselves; no API of Nova's does.",
+            "See that nova.conf there has no "
+            "resume_guests_state_on_host_boot = true; or run ha-beat there, "
+            "and list tooz_beat under witnesses.ask.",
+        )
+    if hosts and not on and not dark:
+        yield ok(check, f"None of {len(hosts)} host(s) starts guests.")
+
+
 def of_witnesses(policy: Policy, bare: bool) -> Iterator[Line]:
     """Whether enough of them can ever say dead.
 

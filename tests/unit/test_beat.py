@@ -17,6 +17,8 @@ from ha_actions.witnesses.tooz_beat import ToozBeat, coordinator, weigh
 from ha_alarms import beat
 from ha_alarms.beat import Beat
 from ha_alarms.beat_group import GroupBeats
+from ha_alarms.beat_nova_conf import resumes_guests
+from tooz import coordination
 from unit.fakes import Clock
 
 HOST = Host(name="c1", service_id="s", up=True)
@@ -158,3 +160,126 @@ def test_leave_takes_the_host_out(url: str, join: Any, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"url": url, "host": "c1"}))
     assert beat.main(["--file", str(path), "--leave"]) == 0
     assert says(url)[0] is Says.SILENT
+
+
+# -- what a host tells of itself ----------------------------------------------
+def told(url: str) -> dict[str, bool]:
+    policy = Policy(witnesses=Witnesses(beat_url=url))
+    none: Any = None
+    return ToozBeat(policy, none, none, none, Clock()).resumes_guests()
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (["[DEFAULT]\nresume_guests_state_on_host_boot = true\n"], True),
+        (["[DEFAULT]\nresume_guests_state_on_host_boot=On\n"], True),
+        (["[DEFAULT]\nresume_guests_state_on_host_boot = false\n"], False),
+        (["[DEFAULT]\n# resume_guests_state_on_host_boot = true\n"], False),
+        (["[compute]\nresume_guests_state_on_host_boot = true\n"], False),
+        (["[DEFAULT]\ntransport_url = rabbit://u:%p%@h\n"], False),
+        (
+            [
+                "[DEFAULT]\nresume_guests_state_on_host_boot = true\n",
+                "[DEFAULT]\nresume_guests_state_on_host_boot = false\n",
+            ],
+            False,
+        ),
+        (
+            [
+                "[DEFAULT]\nresume_guests_state_on_host_boot = true\n",
+                "[libvirt]\nvirt_type = kvm\n",
+            ],
+            True,
+        ),
+        (["no section\n"], None),
+        ([], None),
+    ],
+)
+def test_what_nova_conf_says(
+    tmp_path: Path, texts: list[str], says: bool | None
+) -> None:
+    paths = [tmp_path / f"{n}.conf" for n, _ in enumerate(texts)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    assert resumes_guests(map(str, paths)) is says
+    assert resumes_guests([str(tmp_path)]) is says  # the folder of them
+
+
+def test_a_beat_tells_it_and_tells_it_anew(url: str, tmp_path: Path) -> None:
+    conf = tmp_path / "nova.conf"
+    conf.write_text("[DEFAULT]\nresume_guests_state_on_host_boot = true\n")
+    groups = [coordinator(url, host, 15) for host in ("c1", "c2")]
+    for group in groups:
+        group.start()
+    one = Beat(groups[0], "c1", [], [str(conf)])
+    other = Beat(groups[1], "c2", [], [str(tmp_path / "none")])
+    try:
+        one.once()
+        other.once()
+        assert told(url) == {"c1": True}  # nobody knows of c2
+        conf.write_text("[DEFAULT]\n")
+        one.once()  # this engine cannot be told anew: the beat goes on
+        assert says(url)[0] is Says.ALIVE
+    finally:
+        for group in groups:
+            group.stop()
+
+
+class Redis:
+    """An engine that can be told anew, as tooz's drivers for etcd, Redis and
+    memcached can."""
+
+    def __init__(self) -> None:
+        self.known: bytes | None = None
+
+    def heartbeat(self) -> None:
+        pass
+
+    def create_group(self, group: bytes) -> Any:
+        return Later(None)
+
+    def join_group(self, group: bytes, says: bytes) -> Any:
+        if self.known is not None:
+            return Later(coordination.MemberAlreadyExist("g", "m"))
+        self.known = says
+        return Later(None)
+
+    def update_capabilities(self, group: bytes, says: bytes) -> Any:
+        self.known = says
+        return Later(None)
+
+
+class Later:
+    """tooz's answer that is waited for."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    def get(self, timeout: float) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_change_is_told_while_it_beats(tmp_path: Path) -> None:
+    conf = tmp_path / "nova.conf"
+    conf.write_text("[DEFAULT]\nresume_guests_state_on_host_boot = true\n")
+    engine = Redis()
+    beat_ = Beat(engine, "c1", [], [str(conf)])
+    beat_.once()
+    assert engine.known == b'{"resume_guests_state_on_host_boot": true}'
+    conf.write_text("[DEFAULT]\n")
+    beat_.once()
+    assert engine.known == b'{"resume_guests_state_on_host_boot": false}'
+
+
+def test_who_beats_and_tells_nothing_is_not_known(url: str, join: Any) -> None:
+    group = coordinator(url, "old", 15)
+    group.start()
+    try:
+        group.create_group(b"ha-beat").get()
+        group.join_group(b"ha-beat", b"not json").get()
+        assert told(url) == {}
+    finally:
+        group.stop()
+    assert told("") == {}

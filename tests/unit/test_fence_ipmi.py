@@ -137,3 +137,25 @@ def test_wrong_settings(change: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says) as met:
         fence(**change)
     assert "hush" not in met.value.message
+
+
+STATUS = "System Power         : on\nPower Restore Policy : {}\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "remarks"),
+    [
+        ((0, STATUS.format("always-on"), ""), True),
+        ((0, STATUS.format("previous"), ""), False),
+        ((0, STATUS.format("always-off"), ""), False),
+        ((1, "", LOST), False),
+    ],
+)
+def test_a_host_that_powers_on_by_itself(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    remarks: bool,
+) -> None:
+    tool(tmp_path, monkeypatch, chassis_status=answer)
+    assert ("previous" in fence().remark()) is remarks

@@ -240,6 +240,19 @@ def test_masakari_on_our_hosts() -> None:
     assert peers.by_masakari(None, ["c1"]) == []
 
 
+# -- hosts that start guests by themselves ------------------------------------
+def test_hosts_that_start_guests_by_themselves() -> None:
+    some = met(resuming={"c1": True, "c2": False})
+    [on, dark] = health.of_boots(some, ["c1", "c2", "c3"])
+    assert (on.state, dark.state) == (State.WRONG, State.UNKNOWN)
+    assert on.means.startswith("c1: nova.conf has resume_guests_state")
+    assert "restart nova-compute" in on.cure
+    assert dark.means.startswith("c3: nobody tells")
+    [good] = health.of_boots(met(resuming={"c1": False}), ["c1"])
+    assert good.state is State.OK
+    assert list(health.of_boots(met(), [])) == []
+
+
 # -- who answers --------------------------------------------------------------
 def answers(*words: dict[str, Any]) -> Met:
     """Ask a Mistral that gives these answers in turn."""
@@ -257,6 +270,7 @@ def answer(executor: str, engine: str) -> dict[str, Any]:
         "engine": facts(engine),
         "looks": {"nova": "ok"},
         "unfenced": ["c7"],
+        "resuming": {f"c-{executor}": True},
     }
     return {"state": "SUCCESS", "output": {"result": result}}
 
@@ -269,6 +283,7 @@ def test_it_asks_until_nobody_new_answers() -> None:
     )
     assert found.asked >= 12
     assert found.unfenced == {"x1": ["c7"], "x2": ["c7"]}
+    assert found.resuming == {"c-x1": True, "c-x2": True}
 
 
 def test_an_executor_that_breaks_is_a_failure_with_its_words() -> None:

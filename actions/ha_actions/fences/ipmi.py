@@ -29,6 +29,8 @@ ON, OFF = "chassis power is on", "chassis power is off"
 _WRONG_KEY = ("rakp 2 hmac is invalid", "unauthorized name")
 _NO_GUID = "invalid command"
 """What ipmitool says of a BMC that answers, and has no GUID."""
+_ALWAYS_ON = re.compile(r"^Power Restore Policy\s*:\s*always-on\s*$", re.M)
+"""Source: ipmitool, lib/ipmi_chassis.c, ipmi_chassis_status."""
 _GUID = re.compile(r"^System GUID\s*:\s*([0-9a-fA-F-]{32,36})\s*$", re.M)
 
 
@@ -120,6 +122,20 @@ class IpmiFence:
     def restore(self, claim: Claim) -> None:
         """Ask for power on."""
         self._set_power("on", claim)
+
+    def remark(self) -> str:
+        """Whether the host powers on by itself when the mains come back.
+
+        :raises HaError: the BMC did not answer.
+        """
+        ran = self._ask("chassis", "status")
+        if ran.status or not _ALWAYS_ON.search(ran.out):
+            return ""
+        return (
+            "powers on by itself after a loss of mains, also when it was cut "
+            "(Power Restore Policy always-on); `ipmitool chassis policy "
+            "previous` changes that"
+        )
 
     def _set_power(self, word: str, claim: Claim) -> None:
         device.still_ours(

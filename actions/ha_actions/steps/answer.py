@@ -19,6 +19,8 @@ from ha_actions.steps.look_around import installed_alarms
 
 DEADLINE_S = 60
 PROBE_EVENT = "ha.probe"
+TOLD_S = 20.0
+"""Seconds for what the hosts themselves tell."""
 
 
 @dataclass
@@ -31,9 +33,11 @@ class Answer(HaAction):
     :param hosts: name those of them for which this executor has no fence.
     :param look: read Nova and the ledger once, as a recovery would.
     :param probe: publish an event ``ha.probe`` with this as its trait.
-    :returns: ``{engine, executor, unfenced, looks, queues, bus, published}``,
-        see :mod:`~ha_actions.process_facts`; ``queues``: queue ->
-        ``[messages, readers]``; ``bus``: whether one is configured.
+    :returns: ``{engine, executor, unfenced, looks, queues, resuming, bus,
+        published}``, see :mod:`~ha_actions.process_facts`; ``queues``: queue
+        -> ``[messages, readers]``; ``resuming``: host -> whether it starts
+        guests by itself when it boots, of hosts that tell; ``bus``: whether
+        one is configured.
     """
 
     hosts: Any = None
@@ -55,6 +59,7 @@ class Answer(HaAction):
             "unfenced": [h for h in wanted if not run.outside.fences(h)],
             "looks": _looks(run) if self.look else {},
             "queues": _queues(run) if self.look else {},
+            "resuming": _resuming(run, wanted) if self.look else {},
             "bus": bus,
             "published": _publish(run, str(self.probe)) if self.probe else {},
         }
@@ -99,6 +104,20 @@ def _queues(run: Run) -> dict[str, list[int]]:
     except HaError:
         return {}
     return {name: list(numbers) for name, numbers in found.items()}
+
+
+def _resuming(run: Run, hosts: list[str]) -> dict[str, bool]:
+    """By the witness that hears the hosts' own beats; none, or silent: {}."""
+    try:
+        known = run.outside.witnesses(_policy(run), run.outside.cloud(""))
+        for witness in known.values():
+            ask = getattr(witness, "resumes_guests", None)
+            if callable(ask):
+                told = run.clock.within(ask, TOLD_S)
+                return {h: told[h] for h in hosts if h in told}
+    except HaError:
+        pass  # nobody tells: `check` says so
+    return {}
 
 
 def _policy(run: Run) -> Policy:

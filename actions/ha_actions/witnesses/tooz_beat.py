@@ -9,6 +9,7 @@ is told from a host that has lost it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ from ha_actions.settings import Policy
 GROUP = b"ha-beat"
 KEEPS = b"ha-beat."
 """Before a host's name: the group that says that it keeps a beat."""
+RESUMES = "resume_guests_state_on_host_boot"
+"""What a member's capabilities say of its host: Nova's option of that name.
+Source: nova/conf/compute.py, [DEFAULT]; its default is false."""
 ANSWER_S = 5
 """Seconds in which the engine must answer."""
 
@@ -107,11 +111,47 @@ class Group:
         }
         return keepers, {m.decode() for m in members}
 
+    def told(self) -> dict[str, dict[str, Any]]:
+        """Host -> what its beat says of it; one call for each that beats.
+
+        :raises Transient: the engine does not answer.
+        """
+        _, beating = self.read()
+        from tooz import NotImplemented as NotThere
+        from tooz import ToozError, coordination
+
+        found = {}
+        for host in sorted(beating):
+            try:
+                asked = self._coordinator.get_member_capabilities(
+                    GROUP, host.encode()
+                )
+                found[host] = _decoded(asked.get(timeout=ANSWER_S))
+            except (coordination.MemberNotJoined, NotThere):
+                found[host] = {}
+            except (ToozError, OSError) as error:
+                self._coordinator = None
+                raise Transient(
+                    "beats",
+                    "the beats' group does not answer "
+                    f"({type(error).__name__}).",
+                ) from None
+        return found
+
     def stop(self) -> None:
         """Let the connection go."""
         if self._coordinator is not None:
             self._coordinator.stop()
             self._coordinator = None
+
+
+def _decoded(text: Any) -> dict[str, Any]:
+    """A member's JSON; empty of one that says nothing, or something else."""
+    try:
+        found = json.loads(text or "{}")
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class ToozBeat:
@@ -136,11 +176,30 @@ class ToozBeat:
             self.name, host, self._clock, lambda: self._ask(host.name)
         )
 
+    def resumes_guests(self) -> dict[str, bool]:
+        """Host -> whether it starts guests by itself when it boots; of those
+        whose beat says it.
+
+        :raises HaError: the group cannot be read.
+        """
+        if not self._url:
+            return {}
+        group = self._open()
+        try:
+            told = group.told()
+        finally:
+            group.stop()
+        found = {host: says.get(RESUMES) for host, says in told.items()}
+        return {h: says for h, says in found.items() if says in (True, False)}
+
+    def _open(self) -> Group:
+        url = secret(self._url, "policy: witnesses: beat_url")
+        return Group(url, f"reader-{id(self)}")
+
     def _ask(self, host: str) -> tuple[Says, str]:
         if not self._url:
             return Says.SILENT, "policy: witnesses: beat_url is not set"
-        url = secret(self._url, "policy: witnesses: beat_url")
-        group = Group(url, f"reader-{id(self)}")
+        group = self._open()
         try:
             return weigh(host, *group.read())
         finally:
