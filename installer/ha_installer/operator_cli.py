@@ -16,6 +16,7 @@ from ha_actions.codec import to_json
 from ha_actions.deciders import consent
 from ha_actions.errors import BadInput
 from ha_actions.model import Report, State
+from ha_actions.records import lost
 from ha_actions.records import operator_acts as acts
 from ha_actions.records.incidents import Brake
 
@@ -53,6 +54,18 @@ def add_incident(parser: argparse.ArgumentParser) -> None:
         if name == "show":
             one.add_argument(
                 "--html", metavar="PATH", help="write the HTML report, too"
+            )
+        if name == "resume":
+            one.add_argument(
+                "--lost",
+                metavar="SERVER",
+                help="Nova has lost its evacuation: post it once more",
+            )
+            one.add_argument(
+                "--because",
+                metavar="TEXT",
+                default="",
+                help="with --lost: what you have looked at",
             )
         if name == "abort":
             one.add_argument("--because", metavar="TEXT", default="")
@@ -187,7 +200,27 @@ def resume(options: argparse.Namespace) -> int:
     """Start the next attempt at the cloud's Mistral."""
     where = clouds.site(options.cloud)
     acts.resumable(where.record, options.id)
-    return _start_again(where, options)
+    said = _say_lost(where, options) if options.lost else ""
+    return _start_again(where, options, said)
+
+
+def _say_lost(where: clouds.Site, options: argparse.Namespace) -> str:
+    """Read Nova anew; what speaks against it is refused."""
+    record = where.record
+    incident = record.incident(options.id)
+    guest = lost.find(record, options.id, options.lost).guest
+    cloud = where.cloud(incident.request_id)
+    records = cloud.evacuations(incident.host)
+    lost.say(
+        record,
+        incident,
+        guest.id,
+        now=cloud.guests([guest.id], brief=True).get(guest.id),
+        records=[r for r in records if r.guest == guest.id],
+        by=_me(),
+        because=options.because,
+    )
+    return f"{guest.name} may be posted once more, when the proof holds. "
 
 
 def approve(options: argparse.Namespace) -> int:

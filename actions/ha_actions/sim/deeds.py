@@ -11,7 +11,7 @@ from typing import Any
 from ha_actions.deciders.policy_tags import TAG_REPLACES
 from ha_actions.errors import BadInput
 from ha_actions.fencing.confirm_dead import Look, confirm
-from ha_actions.records import operator_acts
+from ha_actions.records import lost, operator_acts
 from ha_actions.records.incidents import Record
 from ha_actions.sim import alarms
 from ha_actions.sim.balancers import fail_over
@@ -217,6 +217,31 @@ def confirm_dead(stage: Stage, record: Record, words: tuple[str, ...]) -> None:
         because=WHY,
         lasts_s=lasts(words),
     )
+
+
+def cast_lost(stage: Stage, words: tuple[str, ...]) -> None:
+    stage.world.named(words[0]).cast_lost = True
+
+
+def say_lost(stage: Stage, words: tuple[str, ...]) -> None:
+    """A person who has looked at the broker, and then resumes."""
+    record = Record(stage.ledger, stage.world.clock)
+    guest = stage.world.named(words[0])
+    opened = record.incident(incident(record, guest.host))
+    lost.say(
+        record,
+        opened,
+        lost.find(record, opened.id, guest.id).guest.id,
+        now=guest.value(),
+        records=[
+            m.value()
+            for m in stage.world.migrations
+            if (m.guest, m.source) == (guest.id, opened.host)
+        ],
+        by=WHO,
+        because=WHY,
+    )
+    post(stage, {"resume": opened.id}, stage.fresh_id())
 
 
 def incident(record: Record, host: str) -> str:

@@ -83,6 +83,9 @@ class Nova:
         guest.task_state = "rebuilding"
         if before:
             self._wreck(guest, [*before, record])
+        if guest.cast_lost:
+            guest.cast_lost, record.lost = False, True
+            return record
         self.world.clock.at(
             now + SCHEDULE_S,
             lambda: self._schedule(guest, record, keep_off, stopped),
@@ -137,7 +140,7 @@ class Nova:
         return [
             m
             for m in self.world.flying(guest.id)
-            if not m.dest or self.world.hosts[m.dest].works
+            if not m.lost and (not m.dest or self.world.hosts[m.dest].works)
         ]
 
     def _wreck(self, guest: SimGuest, records: list[SimMigration]) -> None:

@@ -187,6 +187,8 @@ class SimGuest:
     amphora_of: str = ""
     """Id of the load balancer that it serves."""
     lands_on: str = ""
+    cast_lost: bool = False
+    """Nova loses the message of its next evacuation."""
     spawn_fails: int = 0
     """How many of its next spawns fail on the destination."""
     no_host: bool = False
@@ -243,6 +245,8 @@ class SimMigration:
     dest: str = ""
     status: str = "accepted"
     kind: str = "evacuation"
+    lost: bool = False
+    """Its message is gone: it stays accepted for ever."""
 
     def value(self) -> Migration:
         """The frozen value that the port gives."""

@@ -276,6 +276,8 @@ VERBS: Mapping[str, Verb] = {
     "cancel": Verb(("HOST",), deeds.cancel),
     "force-down": Verb(("HOST",), deeds.force_down),
     "operator": Verb(("|".join(deeds.OPERATOR), "WHO?", "N?"), deeds.operator),
+    "cast-lost": Verb(("GUEST",), deeds.cast_lost),
+    "say-lost": Verb(("GUEST",), deeds.say_lost),
     "spawn-fails": Verb(("GUEST", "N"), deeds.spawn_fails),
     "no-valid-host": Verb(("GUEST|on|off", "off?"), deeds.no_valid_host),
     "no-answer": Verb(

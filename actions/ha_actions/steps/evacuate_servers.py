@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.deciders.evacuation import Move, Next, lands_stopped, next_move
+from ha_actions.deciders.lost import lost_records
 from ha_actions.deciders.recovery_check import check_guest, not_fit
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.model import (
@@ -17,6 +18,7 @@ from ha_actions.model import (
     Result,
     Start,
 )
+from ha_actions.records import lost
 from ha_actions.step_parts import snapshots
 from ha_actions.step_parts.aim import Aim
 from ha_actions.step_parts.batch_step import NO_ANSWER_S, BatchStep, Job
@@ -80,6 +82,8 @@ class _Evacuation:
         self.turned_down: dict[str, int] = {}
         self.looked_up: set[str] = set()
         self.recorded: set[str] = set()
+        self.lost = lost.words(job.run.record, job.incident.id)
+        """Guest -> a person's word that Nova has lost its evacuation."""
         self.tries_since = job.run.record.tries_since(job.incident.id)
 
     def round(self) -> None:
@@ -147,7 +151,7 @@ class _Evacuation:
                 job.settle(
                     planned,
                     move.result,
-                    move.reason,
+                    move.reason + self._by_word(planned.guest.id),
                     code=move.code,
                     host=there.host if there else "",
                 )
@@ -239,6 +243,7 @@ class _Evacuation:
             return
         if self._asked_before(id):
             return
+        self._use_word(planned)
         self._ask(id)
         try:
             off = self.place_stopped or lands_stopped(planned.guest)
@@ -258,6 +263,42 @@ class _Evacuation:
         except Refused:
             del self.asked[id]
             raise
+
+    def _use_word(self, planned: Planned) -> None:
+        """Past a lost evacuation, one POST for each word.
+
+        A run that took it and died may not have sent it: Nova's instance
+        actions tell, once they must show it.
+
+        :raises Transient: that cannot be told yet.
+        :raises Refused: ``lost_again``: it was sent.
+        """
+        id = planned.guest.id
+        word = self.lost.get(id)
+        if word is None:
+            return
+        job = self.job
+        taken = lost.take_post(job.run.record, job.incident.id, word)
+        if taken:
+            if job.run.clock.now() < taken + NO_ANSWER_S:
+                raise Transient("lost", "It may have been sent just now.")
+            if job.run.patiently(
+                lambda: job.cloud.evacuation_asked(id, taken)
+            ):
+                raise Refused(
+                    "lost_again",
+                    "what a person has allowed after its lost evacuation "
+                    "was posted, and it is not back; look at Nova's records",
+                )
+        job.run.journal.note(
+            "step",
+            planned.guest.name,
+            f"{job.step}: once more,{_said(word)}",
+        )
+
+    def _by_word(self, id: str) -> str:
+        word = self.lost.get(id)
+        return f"; posted again,{_said(word)}" if word else ""
 
     def _asked_before(self, id: str) -> bool:
         """A run that died in mid POST may have asked: Nova remembers.
@@ -303,6 +344,9 @@ class _Evacuation:
             if record.id not in self.history:
                 found.setdefault(record.guest, []).append(record)
         self.recorded = set(found)
+        for id, word in self.lost.items():
+            gone = lost_records(found.get(id, ()), word.at)
+            found[id] = [r for r in found.get(id, ()) if r.id not in gone]
         return found
 
     def _still_asked(
@@ -371,3 +415,7 @@ class _Evacuation:
                 busy.add(group.id)
             kept.append((planned, move))
         return kept
+
+
+def _said(word: lost.LostWord) -> str:
+    return f" for {word.by} says that Nova lost it: {word.because}"
