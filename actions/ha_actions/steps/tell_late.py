@@ -43,6 +43,8 @@ class TellLate(HaAction):
                     )
                 continue
             marks.told(id)
+            if not events:  # its owners had nothing to hear
+                continue
             told += 1
             run.journal.note(
                 "event",
