@@ -113,8 +113,9 @@ def test_after_a_day_a_person_hears_of_it_once(run: Run, bus: Bus) -> None:
 def test_an_incident_that_was_let_go_is_no_news(run: Run, bus: Bus) -> None:
     marks(run).put("c1-gone")
     run.clock.sleep(LATE_S)
-    assert TellLate().perform(run) == {"told": 1, "waiting": 0}
+    assert TellLate().perform(run) == {"told": 0, "waiting": 0}
     assert bus.got == []
+    assert not list(marks(run).of())
 
 
 def test_each_end_has_its_kind_and_its_words() -> None:
