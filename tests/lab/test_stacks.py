@@ -257,3 +257,5 @@ def test_a_stack_that_its_own_alarm_heals_is_not_updated_twice(
     assert heat.updates(stack) == 1
     assert heat.status(stack) == "UPDATE_COMPLETE"
     assert_replaced(lab, before, heat.resources(stack), "web")
+    found = lab.cloud("lab").compute.servers(all_projects=True)
+    assert len(list(found)) == 1, "nothing was made beside the stack"

@@ -82,6 +82,27 @@ def test_places_in_one_call_for_each_stack(lab: Lab, heat: HeatStacks) -> None:
     assert query["type"] == ["os::nova::server"]  # the mock's lower case
 
 
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_FAILED"])
+def test_a_server_that_heat_is_replacing_is_still_the_stacks(
+    lab: Lab, heat: HeatStacks, status: str
+) -> None:
+    """Its list has the new one alone; nobody may make a third."""
+    mine = stack(stack_status=status)
+    lab.mock.get(f"{HEAT}/stacks", json={"stacks": [mine]})
+    new = body("0", GROUP, physical_resource_id="id-new")
+    lab.mock.get(f"{SHOP}/resources", json={"resources": [new]})
+    events = [
+        body("0", GROUP),
+        body("0", GROUP, physical_resource_id="id-new"),
+        body("0", GROUP, physical_resource_id=None),
+        body("shop", SHOP, physical_resource_id="s1"),
+    ]
+    lab.mock.get(f"{SHOP}/events", json={"events": events})
+    found = heat.places(PROJECT)
+    assert found["id-0"] == found["id-new"] == PLACE
+    assert len(lab.calls) == 3
+
+
 def test_a_cloud_without_heat_has_no_stacks(requests_mock: Any) -> None:
     fake.keystone(requests_mock, "orchestration")
     stacks = HeatStacks(fake.connect(), fake.StillClock())

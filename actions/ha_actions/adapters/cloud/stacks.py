@@ -40,7 +40,11 @@ class HeatStacks:
         self._apis: dict[str, Api] = {}
 
     def places(self, project: str) -> dict[str, StackPlace]:
-        """Server id -> where it is: one call, and one for each stack."""
+        """Server id -> where it is, or was until a replacement began.
+
+        One call, one for each stack, one more for each that is at work or
+        has failed.
+        """
         if not self._mine.offers(HEAT):
             return {}
         found: dict[str, StackPlace] = {}
@@ -55,6 +59,11 @@ class HeatStacks:
                 server = body.get("physical_resource_id")
                 if server:
                     found[server] = _place(project, stack, body)
+            if not str(stack.get("stack_status", "")).endswith("_COMPLETE"):
+                for body in self._past(project, stack):
+                    server = body.get("physical_resource_id")
+                    if server and server not in found:
+                        found[server] = _place(project, stack, body)
         return found
 
     def state(self, place: StackPlace) -> StackState | None:
@@ -134,6 +143,22 @@ class HeatStacks:
         )
         found = (body or {}).get("resources", [])
         return list(found)
+
+    def _past(
+        self, project: str, stack: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Its events, which name what its resources were.
+
+        While Heat replaces a server, or when it has failed to, its list has
+        the new one alone; the old one is there still. Measured on Heat 27.
+        """
+        name, id = stack["stack_name"], stack["id"]
+        body = self._api(project).get(
+            HEAT,
+            f"/stacks/{quote(name)}/{id}/events",
+            {"nested_depth": DEPTH},
+        )
+        return list((body or {}).get("events", []))
 
     def _patch(
         self,
