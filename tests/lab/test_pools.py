@@ -41,15 +41,17 @@ class Pool:
     def _settle(self) -> None:
         self._api.wait_for_load_balancer(self._lb, interval=0.2, wait=60)
 
-    def add(self, name: str, address: str, weight: int) -> None:
-        """One member on port 80."""
+    def add(
+        self, name: str, address: str, weight: int, subnet: bool = True
+    ) -> None:
+        """One member on port 80, with its subnet or without."""
         self._api.create_member(
             self.id,
             name=name,
             address=address,
             protocol_port=80,
             weight=weight,
-            subnet_id=self._subnet,
+            **({"subnet_id": self._subnet} if subnet else {}),
         )
         self._settle()
 
