@@ -232,6 +232,13 @@ class Recovery:
         low=0,
         high=1800,
     )
+    suspicion: list[str] = knob(
+        [],
+        "Pools (names or ids; `tagged`: all with the tag "
+        "`ha:drain=suspicion`) whose members are drained as soon as their "
+        "host is suspected, and get their weight back if it lives. As ever "
+        "never the last that serves, and none that its monitor calls ONLINE.",
+    )
     instance_store: dict[str, str] = knob(
         {},
         "Aggregate -> `shared` or `local`: Nova cannot tell whether an "

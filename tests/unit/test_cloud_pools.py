@@ -66,6 +66,13 @@ def test_members(lab: Lab) -> None:
     assert len(lab.calls) == 2
 
 
+def test_a_pool_may_be_tagged_to_be_drained_early(lab: Lab) -> None:
+    tagged = {**POOL, "tags": ["mine", "ha:drain=suspicion"]}
+    assert not any(m.early for m in lab.cloud.members())
+    lab.mock.get(f"{LBAAS}/pools", json={"pools": [tagged, EMPTY]})
+    assert all(m.early for m in lab.cloud.members())
+
+
 def test_a_member_without_a_subnet_is_on_that_of_the_vip(lab: Lab) -> None:
     lab.mock.get(
         f"{LBAAS}/pools/p1/members",

@@ -53,6 +53,25 @@ def to_drain(guests: Sequence[Guest], members: Sequence[Member]) -> Drain:
     return Drain(tuple(chosen), spared)
 
 
+TAGGED = "tagged"
+"""Of ``recovery.suspicion``: every pool whose owner tagged it."""
+
+
+def suspected_pools(
+    members: Sequence[Member], wanted: Collection[str]
+) -> set[str]:
+    """Ids of the pools that are drained before the verdict.
+
+    :param wanted: names or ids of pools, and ``tagged``.
+    """
+    return {
+        m.pool
+        for m in members
+        if {m.pool, m.pool_name} & set(wanted)
+        or (TAGGED in wanted and m.early)
+    }
+
+
 def urgency(
     guests: Sequence[Planned], members: Sequence[Member]
 ) -> dict[str, float]:

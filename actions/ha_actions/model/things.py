@@ -117,6 +117,8 @@ class Member:
     """Octavia's operating_status: ONLINE, ERROR, DRAINING, OFFLINE, ..."""
     name: str = ""
     project: str = ""
+    early: bool = False
+    """Its pool is tagged to be drained on suspicion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,7 @@ def build(spec: WorldSpec, clock: TurnClock | FreeClock) -> World:
             pool.protocol_port,
             pool.monitor,
             pool.project,
+            early=pool.early,
         )
     for i, (name, guest) in enumerate(spec.guests.items()):
         add_guest(world, spec, name, guest, i)
@@ -272,5 +273,6 @@ def _join(pool: SimPool, guest: SimGuest, weight: int) -> str:
         weight=weight,
         name=guest.name,
         project=pool.project,
+        early=pool.early,
     )
     return member_id

@@ -130,6 +130,8 @@ class PoolSpec:
     lb: str = ""
     monitor: bool = True
     project: str = "tenant"
+    early: bool = False
+    """It has the tag ``ha:drain=suspicion``."""
 
 
 @dataclass(frozen=True)

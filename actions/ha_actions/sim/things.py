@@ -319,6 +319,7 @@ class SimPool:
     protocol_port: int = 80
     monitor: bool = True
     project: str = "tenant"
+    early: bool = False
     members: dict[str, Member] = field(default_factory=dict)
 
 

@@ -23,6 +23,7 @@ from ha_actions.model import (
 )
 from ha_actions.ports import Cloud
 from ha_actions.settings import Policy
+from ha_actions.step_parts.draining import drain_suspected
 from ha_actions.step_parts.run import Run, host_named, unlisted
 
 DEADLINE_S = 1750
@@ -51,6 +52,7 @@ class AssessHost(HaAction):
         proof = run.record.proof(incident.id)
         if proof and not run.proof_void(incident, policy, cloud, proof):
             return {"next": "drain", "ruling": Ruling.DOWN.value}
+        drain_suspected(run, incident, policy)
         if policy.limits.quiet_s and not run.record.voids(incident.id):
             _be_quiet(run, incident, policy)
         host = _just_seen(run, incident, cloud)

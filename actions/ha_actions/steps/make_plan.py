@@ -32,9 +32,9 @@ from ha_actions.records.batches import Batches
 from ha_actions.settings import Policy
 from ha_actions.step_parts import snapshots
 from ha_actions.step_parts.batch_step import VERDICT_VOID
+from ha_actions.step_parts.draining import Drained
 from ha_actions.step_parts.run import Run
 from ha_actions.step_parts.stack_look import with_stacks
-from ha_actions.steps.drain_members import Drained
 from ha_actions.steps.tell_owners import keep_owners
 
 DEADLINE_S = 270

@@ -255,8 +255,12 @@ def member(pool: Body, body: Body) -> Member:
         status=body.get("operating_status") or "",
         name=body.get("name") or "",
         project=body.get("project_id") or "",
+        early=EARLY in (pool.get("tags") or ()),
     )
 
+
+EARLY = "ha:drain=suspicion"
+"""The tag of pools that are drained before the verdict."""
 
 _IMAGE_FIELDS = frozenset(
     "id name status visibility protected checksum size virtual_size owner "
