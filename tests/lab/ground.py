@@ -130,6 +130,19 @@ def spawn_fail(host: str, server_ids: str) -> None:
     (settings.host_dir(host) / "spawn_fail").write_text(server_ids)
 
 
+def crash(server_id: str, seconds: float = 20) -> None:
+    """Kill one server's process: it is off, and Nova is told that it stopped,
+    as libvirt does.
+    """
+    (host,) = copies_running(server_id)
+    (settings.host_dir(host) / "crash").write_text(server_id)
+    until(
+        lambda: not copies_running(server_id),
+        seconds,
+        f"the process of {server_id} being gone",
+    )
+
+
 def reset(seconds: float = 180) -> None:
     """No servers, all hosts up and enabled, all BMCs well, no knobs: what a
     test starts from.

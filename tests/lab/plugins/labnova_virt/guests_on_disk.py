@@ -7,8 +7,8 @@ domain, state, resources}}. One server id RUNNING in the files of two hosts is
 a split brain that a test can see. The power switch of the host (rig/hosts.py)
 edits the file only while nova-compute is dead.
 
-Two knobs, files in state_path: `spawn_delay` (seconds), `spawn_fail` (`*` or
-server ids).
+Three knobs, files in state_path: `spawn_delay` (seconds), `spawn_fail` (`*`
+or server ids), `crash` (server ids whose processes die, once).
 """
 
 import functools
@@ -21,7 +21,7 @@ import nova.conf
 import os_traits
 from nova import exception
 from nova.compute import power_state
-from nova.virt import fake
+from nova.virt import event, fake
 from oslo_log import log as logging
 
 CONF = nova.conf.CONF
@@ -81,6 +81,25 @@ class DiskDriver(fake.FakeDriverWithoutFakeNodes):
             }
             self.resources.claim(**guest["resources"])
         LOG.info("%d guests found on this host", len(self.instances))
+        threading.Thread(target=self._crashes, daemon=True).start()
+
+    def _crashes(self):
+        """End the guests that the file `crash` names, and tell Nova what
+        libvirt tells of a process that was killed: it stopped.
+        """
+        path = os.path.join(CONF.state_path, "crash")
+        while True:
+            time.sleep(0.5)
+            named = self._read("crash").split()
+            if not named:
+                continue
+            os.unlink(path)
+            for uuid in named:
+                if uuid in self.instances:
+                    self.instances[uuid].state = power_state.SHUTDOWN
+                    self._save()
+                    stopped = event.EVENT_LIFECYCLE_STOPPED
+                    self.emit_event(event.LifecycleEvent(uuid, stopped))
 
     def update_provider_tree(self, provider_tree, nodename, allocations=None):
         """As the fake driver does, and it offers virtual TPMs."""
