@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from ha_actions.errors import Refused
 from ha_actions.model import Aggregate, Guest, Member, Ruling, Verdict
-from ha_actions.records.incidents import Opened
+from ha_actions.records.incidents import LEASE_S, Opened
 from ha_actions.step_parts.run import Run
+from ha_actions.steps.make_plan import PLANNING
 from ha_actions.steps.plan_ahead import PlanAhead
-from unit.fakes import NOW, incident, small_outside
+from unit.fakes import NOW, incident, port, small_outside
 
 ONE = incident()
 COW = Guest(
@@ -20,6 +22,7 @@ COW = Guest(
     project="p",
     host="c1",
     image="i",
+    ports=(port(),),
     metadata={"ha:protection": "cattle"},
 )
 
@@ -27,8 +30,13 @@ COW = Guest(
 class Nova:
     """One guest, and what happens while it is being read."""
 
-    def __init__(self, meanwhile: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        meanwhile: Callable[[], object],
+        snapshot: Callable[[], object] = lambda: None,
+    ) -> None:
         self._meanwhile = meanwhile
+        self._snapshot = snapshot
 
     def aggregates(self) -> list[Aggregate]:
         return []
@@ -41,7 +49,19 @@ class Nova:
         return [COW]
 
     def floating_ips(self, ports: object, ids: object = ()) -> list[object]:
+        self._snapshot()
         return []
+
+
+def opened(nova: Nova) -> Run:
+    """A run whose incident is open and judged DOWN."""
+    outside = replace(small_outside(), cloud=cast(Any, lambda request: nova))
+    run = Run(outside, "e1", "me")
+    run.record.take(Opened(ONE, "e1"))
+    run.record.keep(ONE.id, "opening", ONE)
+    run.record.pin_policy("version: 1", ONE.policy)
+    judged(run, NOW)
+    return run
 
 
 def judged(run: Run, at: float) -> None:
@@ -85,14 +105,24 @@ def test_it_adds_to_no_plan_that_has_gone_on(
     meanwhile: Callable[[Run], None], planned: bool
 ) -> None:
     runs: list[Run] = []
-    nova = Nova(lambda: meanwhile(runs[0]))
-    outside = replace(small_outside(), cloud=cast(Any, lambda request: nova))
-    run = Run(outside, "e1", "me")
+    run = opened(Nova(lambda: meanwhile(runs[0])))
     runs.append(run)
-    run.record.take(Opened(ONE, "e1"))
-    run.record.keep(ONE.id, "opening", ONE)
-    run.record.pin_policy("version: 1", ONE.policy)
-    judged(run, NOW)
     told = PlanAhead(incident=ONE.id).perform(run)
     assert (told["next"] == "recover") is planned
     assert bool(run.record.parts(ONE.id, "batch.")) is planned
+
+
+def test_one_that_took_too_long_leaves_it_to_the_plan_that_took_over() -> None:
+    """Snapshots may outlast the claim; two plans would make two copies."""
+    runs: list[Run] = []
+
+    def slow() -> None:
+        runs[0].clock.sleep(LEASE_S + 40)
+        runs[0].record.claim(ONE.id, PLANNING, "ha.make_plan")
+
+    run = opened(Nova(lambda: None, slow))
+    runs.append(run)
+    with pytest.raises(Refused) as caught:
+        PlanAhead(incident=ONE.id).perform(run)
+    assert caught.value.code == "superseded"
+    assert run.record.parts(ONE.id, "batch.") == []

@@ -17,6 +17,7 @@ from ha_actions.deciders.prospects import MOVING
 from ha_actions.errors import Refused, Transient
 from ha_actions.model import (
     Batch,
+    Claim,
     Evidence,
     Guest,
     Incident,
@@ -29,6 +30,7 @@ from ha_actions.model import (
     Result,
 )
 from ha_actions.records.batches import Batches
+from ha_actions.records.incidents import LEASE_S
 from ha_actions.settings import Policy
 from ha_actions.step_parts import snapshots
 from ha_actions.step_parts.batch_step import VERDICT_VOID
@@ -107,7 +109,7 @@ class MakePlan(HaAction):
                 urgent=urgency(guests, members),
             ),
         )
-        _keep(run, incident, plan, len(numbers) + 1)
+        claim = _keep(run, incident, plan, len(numbers) + 1, claim)
         run.record.release(claim)
         waves = as_waves(plan)
         if incident.dry_run:
@@ -365,31 +367,47 @@ def done_steps(run: Run, incident: Incident) -> set[tuple[str, str]]:
     }
 
 
-def keep_batches(run: Run, incident: Incident, plan: Plan) -> None:
-    """As the steps will read them; what their guests were like goes first."""
+def keep_batches(
+    run: Run, incident: Incident, plan: Plan, claim: Claim
+) -> Claim:
+    """As the steps will read them; what their guests were like goes first.
+
+    Snapshots may take longer than the claim: two plans that do not know of
+    each other would make the same copy twice.
+
+    :raises Refused: ``superseded``: another plan was made meanwhile.
+    """
     if not incident.dry_run:
         batches = [b for w in plan.waves for b in w.batches]
         everybody = {p.guest.id: p for b in batches for p in b.guests}
         snapshots.keep(run, incident, everybody.values())
+    claim = run.record.renew(claim)
     for wave in plan.waves:
         for batch in wave.batches:
+            if claim.until - run.clock.now() < LEASE_S / 2:
+                claim = run.record.renew(claim)
             run.record.keep(
                 incident.id, f"batch.{batch.id}", Batches(_light(batch))
             )
+    return claim
 
 
-def _keep(run: Run, incident: Incident, plan: Plan, number: int) -> None:
+def _keep(
+    run: Run, incident: Incident, plan: Plan, number: int, claim: Claim
+) -> Claim:
     first = run.record.part(incident.id, "first_plan", FirstPlan)
     if first is None or first.execution != run.execution:
         mine = FirstPlan(run.execution, number)
         run.record.keep(incident.id, "first_plan", mine)
-    keep_batches(run, incident, plan)  # first: a plan that is there is whole
+    # first: a plan that is there is whole
+    claim = keep_batches(run, incident, plan, claim)
     short = Plan(
         incident=incident.id, host=incident.host, left_alone=plan.left_alone
     )
     run.record.keep(incident.id, f"plan.{number}", short)
     text = in_words(plan, f"p{number}")
     run.journal.note("plan", incident.host, text + _left(plan.left_alone))
+    return claim
 
 
 def in_words(plan: Plan, name: str) -> str:

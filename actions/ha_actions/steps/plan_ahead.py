@@ -140,7 +140,7 @@ def _plan(
         ),
     )
     if plan.waves:
-        keep_batches(run, incident, plan)
+        claim = keep_batches(run, incident, plan, claim)
         run.record.keep(incident.id, f"ahead.{number}", Ahead(run.execution))
         run.journal.note(
             "ahead",
