@@ -55,7 +55,7 @@ class MoveVolumes(BatchStep):
             for planned in job.todo:
                 _settle_without_copy(job, planned, copies)
             _know(job, wanted)
-            _part(job, copies)
+            _part(job, copies, wanted)
             volumes = _volumes(job, wanted)
             _attach(job, copies, wanted, volumes)
             if job.todo:
@@ -87,9 +87,12 @@ def _know(job: Job, wanted: dict[str, list[Disk]]) -> None:
         job.trying(planned, partial(ask, planned))
 
 
-def _part(job: Job, copies: Mapping[str, Guest]) -> None:
-    """Delete the old servers that are still there."""
-    ids = [p.guest.id for p in job.todo]
+def _part(
+    job: Job, copies: Mapping[str, Guest], wanted: Mapping[str, list[Disk]]
+) -> None:
+    """Delete the old servers that are still there, of those whose volumes
+    are known: nobody could tell them afterwards."""
+    ids = [p.guest.id for p in job.todo if p.guest.id in wanted]
     old = job.run.patiently(lambda: job.cloud.guests(ids, brief=True))
     here = [p for p in job.todo if p.guest.id in old]
     floating = floating_of(job, here)
