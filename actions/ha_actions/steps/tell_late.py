@@ -46,11 +46,10 @@ class TellLate(HaAction):
             if not events:  # its owners had nothing to hear
                 continue
             told += 1
-            run.journal.note(
-                "event",
-                _subject(run, id, mark),
-                f"told late: {', '.join(sorted({e.type for e in events}))}",
-            )
+            if events:
+                types = ", ".join(sorted({e.type for e in events}))
+                subject = _subject(run, id, mark)
+                run.journal.note("event", subject, f"told late: {types}")
         return {"told": told, "waiting": waiting}
 
 
