@@ -14,6 +14,7 @@ from typing import Any
 
 from ha_actions.codec import to_json
 from ha_actions.deciders import consent
+from ha_actions.deciders.certificate import certificate
 from ha_actions.errors import BadInput
 from ha_actions.model import Report, State
 from ha_actions.records import lost
@@ -182,6 +183,7 @@ def show(options: argparse.Namespace) -> int:
             _json(to_json(told.report))
         else:
             story_text.print_story(told)
+            print("\n".join(certificate(told.report.proof)))
         return int(told.report.state is State.HELD)
     if options.json:
         _json({"incident": to_json(incident), "parts": record.parts(id, "")})

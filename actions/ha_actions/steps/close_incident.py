@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.certificate import certificate
 from ha_actions.deciders.report import (
     DEFERRED,
     FALSE_ALARM,
@@ -42,7 +43,8 @@ SERVES = frozenset(
 class CloseIncident(HaAction):
     """Undrain what was not recovered, write the report, close or hold.
 
-    :returns: ``{state: closed | held, code, summary}``.
+    :returns: ``{state: closed | held, code, summary, certificate: [line]}``,
+        the last empty without a proof.
     """
 
     incident: str
@@ -79,6 +81,7 @@ class CloseIncident(HaAction):
             "state": report.state.value,
             "code": report.code,
             "summary": f"incident {incident.id} {text}{death}",
+            "certificate": certificate(report.proof),
         }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.action import HaAction
+from ha_actions.deciders.certificate import certificate
 from ha_actions.deciders.returning import MARK
 from ha_actions.errors import Failed, Refused, Transient
 from ha_actions.fencing.proof import prove_dead
@@ -116,7 +117,12 @@ class FenceHost(HaAction):
         )
         if isinstance(answer, Proof):
             run.record.add_proof(incident.id, answer)
-            run.journal.note("proof", incident.host, answer.rule)
+            run.journal.note(
+                "proof",
+                incident.host,
+                answer.rule,
+                certificate=certificate(answer),
+            )
             if answer.evidence is Evidence.OPERATOR:
                 told = f"proven by persons, not by a device: {answer.rule}"
                 run.journal.tell(incident.host, told)
