@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from fences import peers
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import (
     BadInput,
@@ -365,3 +371,24 @@ def test_a_redirected_cut_is_not_sent_on(requests_mock: Any) -> None:
     with pytest.raises(Failed, match="redirects"):
         fence().cut(claim())
     assert requests_mock.last_request.hostname == "bmc-1.test"
+
+
+def test_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
+    """A real handshake: what OpenSSL says is told in one sentence."""
+    peers.certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def answer() -> None:
+            plain, _ = server.accept()
+            with contextlib.suppress(OSError), plain:
+                context.wrap_socket(plain, server_side=True).close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        bmc = fence(address=f"https://127.0.0.1:{port}")
+        with pytest.raises(BadInput, match="give its CA file as `verify`"):
+            bmc.identify()
+        thread.join(10)

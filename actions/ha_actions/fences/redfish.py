@@ -313,6 +313,13 @@ class RedfishFence:
                     "another address, which is not followed; give its own in "
                     "the fence file.",
                 ) from error
+            if _UNTRUSTED in str(error.__context__):
+                raise BadInput(
+                    "untrusted",
+                    f"The certificate of the BMC {self.name} of {self._host} "
+                    "is not trusted, or not of that name; give its CA file "
+                    "as `verify` in the fence file.",
+                ) from error
             kind = NoAnswer if changing else Transient
             raise kind(
                 "bmc",
@@ -335,6 +342,8 @@ class RedfishFence:
             ) from error
 
 
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""OpenSSL's word, in whatever its callers make of it."""
 _NOT_REDFISH = (
     sushy_errors.SushyError,
     ValueError,
