@@ -46,10 +46,9 @@ class TellLate(HaAction):
             if not events:  # its owners had nothing to hear
                 continue
             told += 1
-            if events:
-                types = ", ".join(sorted({e.type for e in events}))
-                subject = _subject(run, id, mark)
-                run.journal.note("event", subject, f"told late: {types}")
+            types = ", ".join(sorted({e.type for e in events}))
+            subject = _subject(run, id, mark)
+            run.journal.note("event", subject, f"told late: {types}")
         return {"told": told, "waiting": waiting}
 
 
