@@ -298,11 +298,20 @@ def witnesses_of(
     }
 
 
+PATIENCE_S = (5.0, 90.0)
+"""For a connection, and for an answer, of calls that have no time-out of their
+own: above all for a token, which would wait for a dark network for minutes."""
+
+
 def _region(name: str) -> Any:
     try:
-        return openstack.config.OpenStackConfig(
+        found = openstack.config.OpenStackConfig(
             app_name="mistral-ha-pack"
         ).get_one(cloud=name)
+        session = found.get_session()
+        if session.timeout is None:  # clouds.yaml: api_timeout
+            session.timeout = PATIENCE_S
+        return found
     except sdk_errors.SDKException as error:
         raise fence_file.bad(
             f"clouds.yaml has no usable cloud {name!r} ({error}); check the "
