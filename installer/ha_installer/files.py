@@ -23,6 +23,23 @@ def policy_text(path: str | None = None) -> str:
     return _shipped("ha_installer", "policy.example.yaml")
 
 
+def examples() -> dict[str, str]:
+    """What an operator edits and drops in: name -> text."""
+    names = ("policy", "executor", "fences", "bridge")
+    found = {
+        f"{name}.example.yaml": _shipped(
+            "ha_installer", f"{name}.example.yaml"
+        )
+        for name in names
+    }
+    alarms = resources.files("ha_installer.alarms")
+    for folder in ("settings", "systemd", "examples"):
+        for file in sorted((alarms / folder).iterdir(), key=lambda f: f.name):
+            if file.is_file():
+                found[f"{folder}/{file.name}"] = file.read_text("utf-8")
+    return found
+
+
 def drill_text() -> str:
     """The rehearsal's scenario."""
     return _shipped("ha_installer", "drill.yaml")

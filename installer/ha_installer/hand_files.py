@@ -27,18 +27,38 @@ def write(folder: str, things: list[Thing]) -> list[str]:
 
     :raises BadInput: the folder cannot be made or written.
     """
+    return _write(folder, dict(_texts(things)), "installation")
+
+
+def write_examples(folder: str) -> list[str]:
+    """Write what an operator edits and drops in; their names.
+
+    :raises BadInput: the folder cannot be made or written, or has one of
+        them: nobody's edited file is replaced.
+    """
+    texts = files.examples()
+    for name in texts:
+        if (Path(folder) / name).exists():
+            raise BadInput(
+                "no_file",
+                f"{Path(folder) / name} is there already; name a new folder.",
+            )
+    return _write(folder, texts, "example")
+
+
+def _write(folder: str, texts: dict[str, str], what: str) -> list[str]:
     where = Path(folder)
-    try:
-        where.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            "no_file",
-            f"The folder {folder} cannot be made: {error.strerror}; name "
-            "another place.",
-        ) from error
-    texts = dict(_texts(things))
     for name, text in texts.items():
-        files.write(str(where / name), text, "installation")
+        place = where / name
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(
+                "no_file",
+                f"The folder {folder} cannot be made: {error.strerror}; name "
+                "another place.",
+            ) from error
+        files.write(str(place), text, what)
     return list(texts)
 
 

@@ -34,6 +34,12 @@ def add_install(parser: argparse.ArgumentParser) -> None:
         help="touch no cloud: write everything there, for `openstack ... "
         "create` by hand",
     )
+    parser.add_argument(
+        "--examples",
+        metavar="DIR",
+        help="touch no cloud: write the example files, drop-in settings and "
+        "systemd units there, to be edited",
+    )
     parser.set_defaults(run=install)
 
 
@@ -100,6 +106,8 @@ def _putting(parser: argparse.ArgumentParser) -> None:
 # -- verbs -----------------------------------------------------------------
 def install(options: argparse.Namespace) -> int:
     """0: it is as the pack wants; 1: it is not, and nothing was changed."""
+    if options.examples:
+        return _examples(options)
     policy = files.policy_text(options.policy) if options.policy else ""
     if policy:
         read_policy(policy)
@@ -185,6 +193,16 @@ def _same(here: Installation) -> str:
         "check` says what is missing, `ha-pack arm` lets `mode: act` act"
     )
     return f"Everything is in place; {tail}."
+
+
+def _examples(options: argparse.Namespace) -> int:
+    names = hand_files.write_examples(options.examples)
+    if options.json:
+        json.dump({"folder": options.examples, "files": names}, sys.stdout)
+        print()
+    else:
+        print(f"{options.examples}: {', '.join(names)}")
+    return 0
 
 
 def _by_hand(options: argparse.Namespace, policy: str) -> int:

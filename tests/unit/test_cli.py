@@ -165,3 +165,21 @@ def test_policy_check(capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(files.__file__).with_name("policy.example.yaml")
     assert cli.main(["policy", "check", str(path)]) == 0
     assert "is a good policy: mode shadow" in capsys.readouterr().out
+
+
+def test_the_examples_are_written_once_and_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the installed package: whoever used pip has no other."""
+    top, there = Path(__file__).parents[2], tmp_path / "new"
+    assert cli.main(["install", "--examples", str(there)]) == 0
+    for name in ("policy", "executor", "fences", "bridge"):
+        file = f"{name}.example.yaml"
+        assert (there / file).read_text() == (top / file).read_text()
+    for folder in ("settings", "systemd", "examples"):
+        ours = {f.name for f in (top / "alarms" / folder).iterdir()}
+        assert {f.name for f in (there / folder).iterdir()} == ours
+    (there / "policy.example.yaml").write_text("mine")
+    assert cli.main(["install", "--examples", str(there)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (there / "policy.example.yaml").read_text() == "mine"
