@@ -232,6 +232,13 @@ class Recovery:
         low=0,
         high=1800,
     )
+    keep_apart: bool = knob(
+        False,
+        "Ask Nova to keep the copies of cattle off the hosts of their pools' "
+        "other servers, while there is another host. Works where Nova's "
+        "scheduler has the DifferentHostFilter; else it is ignored. Server "
+        "groups are kept in any case.",
+    )
     suspicion: list[str] = knob(
         [],
         "Pools (names or ids; `tagged`: all with the tag "

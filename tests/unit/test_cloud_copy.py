@@ -241,6 +241,13 @@ def test_a_volume_that_comes_over_later_is_not_made_anew(lab: Lab) -> None:
     assert "block_device_mapping_v2" not in made
 
 
+def test_a_copy_is_kept_off_its_neighbours_hosts(lab: Lab) -> None:
+    like = Likeness(away_from=("b", "c"))
+    lab.cloud.recreate(guest(group=Group(id="g1")), META, claim(), like)
+    hints = lab.sent("POST")[0].json()["os:scheduler_hints"]
+    assert hints == {"group": "g1", "different_host": ["b", "c"]}
+
+
 def test_ports_that_are_taken_over(lab: Lab) -> None:
     twice = Port(id="p1", network="net-1", address="10.0.0.1")
     like = Likeness(ports=(twice, replace(twice, address="fd00::1")))

@@ -52,6 +52,8 @@ class Likeness:
     disks: tuple[NewDisk, ...] = ()
     later: tuple[str, ...] = ()
     """Old volumes that come over once the old server is gone."""
+    away_from: tuple[str, ...] = ()
+    """Servers beside which it should not land."""
     ports: tuple[Port, ...] = ()
     """Of the old server, free to be taken; none: it gets new ones."""
 

@@ -239,11 +239,17 @@ class Nova:
             and self._load(h) < h.slots
             and h.name not in taken
             and (not wanted or h.name in wanted)
+            and h.name not in self._apart(guest)
         ]
         for host in fits:
             if host.name == guest.lands_on:
                 return host
         return min(fits, key=lambda h: (self._load(h), h.name), default=None)
+
+    def _apart(self, guest: SimGuest) -> set[str]:
+        """Hosts of those from which it was asked to stay away."""
+        known = self.world.guests
+        return {known[id].host for id in guest.away_from if id in known}
 
     def _load(self, host: SimHost) -> int:
         return len(host.domains) + host.reserved
@@ -385,6 +391,7 @@ class Nova:
             new.answers, new.ready_s = old.answers, old.ready_s
             new.spawn_fails, new.no_host = old.spawn_fails, old.no_host
         if given is not None:
+            new.away_from = given.away_from
             furnish(world, new, given.disks)
         elif like.boot == "volume":
             volume = uid("volume", f"{guest_id}/root")

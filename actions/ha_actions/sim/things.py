@@ -180,6 +180,8 @@ class SimGuest:
     binds_to: str = ""
     keeps_port: bool = False
     """Its port was made by its owner and outlives it."""
+    away_from: tuple[str, ...] = ()
+    """Servers whose hosts it asked Nova to avoid (DifferentHostFilter)."""
     cached: frozenset[str] = frozenset()
     """Ports that it was made with, as Nova remembers them."""
     goes_with: frozenset[str] = frozenset()

@@ -6,10 +6,12 @@ the old server goes: it is the only one who knows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.deciders.likeness import moving, new_disks, to_clone
+from ha_actions.deciders.spread import neighbours, servers_of
 from ha_actions.errors import Failed, HaError, NoAnswer
 from ha_actions.model import Claim, Planned
 from ha_actions.model.likeness import PLAIN, Disk, Likeness
@@ -52,18 +54,52 @@ def to_move(job: Job, planned: Planned) -> list[Disk]:
     return moving(disks(job, planned))
 
 
+def apart(job: Job, missing: Sequence[Planned]) -> dict[str, tuple[str, ...]]:
+    """Guest id -> other servers of its pools, where the policy keeps those
+    apart.
+
+    A wish: without an answer the copies are made all the same.
+    """
+    in_pools = [p for p in missing if p.members]
+    if not (job.policy.recovery.keep_apart and in_pools):
+        return {}
+    try:
+        guests = [
+            g
+            for project in sorted({p.guest.project for p in in_pools})
+            for g in job.cloud.guests_of(project)
+        ]
+        servers = servers_of(job.cloud.members(), guests)
+        hosts = job.cloud.hosts()
+    except HaError as error:
+        text = f"copies are not kept apart: {error.message}"
+        job.run.journal.note("step", job.incident.host, text)
+        return {}
+    return {
+        p.guest.id: neighbours(
+            {m.pool for m in p.members}, servers, hosts, job.incident.host
+        )
+        for p in in_pools
+    }
+
+
 def likeness(
-    job: Job, planned: Planned, claim: Claim, silent: dict[str, float]
+    job: Job,
+    planned: Planned,
+    claim: Claim,
+    silent: dict[str, float],
+    near: tuple[str, ...] = (),
 ) -> Likeness | None:
     """What its copy is given; None: clones are being made, look again.
 
     With the proof it frees the ports that the copy takes.
 
     :param silent: volume -> when a request for its clone was not answered.
+    :param near: servers from which it stays away.
     """
     guest, choice = planned.guest, planned.choice
     if not guest.volumes and not choice.keep_ports:
-        return PLAIN
+        return Likeness(away_from=near) if near else PLAIN
     cloud: Cloud = job.cloud
     mine = disks(job, planned)
     clones = _clones(
@@ -74,11 +110,11 @@ def likeness(
     made = new_disks(guest, mine, clones)
     later = tuple(disk.volume for disk in moving(mine))
     if not choice.keep_ports:
-        return Likeness(disks=made, later=later)
+        return Likeness(disks=made, later=later, away_from=near)
     job.run.patiently(
         lambda: cloud.free_ports(guest, guest.ports, claim), PATIENT_S
     )
-    return Likeness(disks=made, later=later, ports=guest.ports)
+    return Likeness(disks=made, later=later, away_from=near, ports=guest.ports)
 
 
 def give_back(

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from ha_actions.deciders.policy import domain_of
 from ha_actions.deciders.recovery_check import check_guest
 from ha_actions.deciders.snapshot import compare, fixes
+from ha_actions.deciders.spread import crowded, servers_of
 from ha_actions.errors import HaError, NoAnswer, Refused, Transient
 from ha_actions.model import (
     Finding,
@@ -70,7 +72,34 @@ def look(run: Run, incident: Incident, planned: Mapping[str, Planned]) -> Seen:
             _compare(seen, incident, now[id], before[id], after, belongings)
     seen.findings.extend(pet_findings(run, incident, planned.values(), now))
     _leftovers(run, incident, planned, now, copies, seen)
+    _crowded(run, incident, [p for p in cattle if p.guest.id in copies], seen)
     return seen
+
+
+def _crowded(
+    run: Run, incident: Incident, cattle: Sequence[Planned], seen: Seen
+) -> None:
+    """Pools that got a copy, and that one more death would empty."""
+    pools = {m.pool: m.pool_name for p in cattle for m in p.members}
+    if not pools:
+        return
+    cloud, policy = run.cloud(incident), run.policy(incident)
+    try:
+        members = run.patiently(cloud.members, snapshots.FOR_S)
+        guests = [
+            g
+            for project in sorted({p.guest.project for p in cattle})
+            for g in cloud.guests_of(project)
+        ]
+        hosts = cloud.hosts()
+    except HaError as error:
+        seen.notes.append(f"where pools are is not known: {error.message}")
+        return
+    known = run.aggregates(incident, cloud)
+    domains = {h.name: domain_of(h, policy, known) for h in hosts}
+    servers = servers_of(members, guests)
+    said = crowded(pools, servers, domains, incident.host)
+    seen.notes.extend(f"{one}: another death would empty it" for one in said)
 
 
 def _as_they_are(

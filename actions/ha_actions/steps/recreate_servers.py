@@ -62,9 +62,13 @@ def _create_all(
     created: dict[str, str],
     silent: dict[str, float],
 ) -> None:
+    apart = copy_look.apart(job, missing)
+
     def one(planned: Planned, claim: Claim) -> None:
+        near = apart.get(planned.guest.id, ())
         job.trying(
-            planned, lambda: _create(job, planned, claim, created, silent)
+            planned,
+            lambda: _create(job, planned, claim, created, silent, near),
         )
 
     job.together([partial(one, planned) for planned in missing])
@@ -155,9 +159,10 @@ def _create(
     claim: Claim,
     created: dict[str, str],
     silent: dict[str, float],
+    near: tuple[str, ...],
 ) -> None:
     guest = planned.guest
-    like = copy_look.likeness(job, planned, claim, silent)
+    like = copy_look.likeness(job, planned, claim, silent, near)
     if like is None:
         return
     # looked for first, so that a repeat makes no second copy

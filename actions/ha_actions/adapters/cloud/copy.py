@@ -74,8 +74,13 @@ class Copier:
             **self._key(old, owner, claim),
         }
         request: Body = {"server": body}
+        hints: Body = {}
         if guest.group is not None:
-            request["os:scheduler_hints"] = {"group": guest.group.id}
+            hints["group"] = guest.group.id
+        if like.away_from:
+            hints["different_host"] = list(like.away_from)
+        if hints:
+            request["os:scheduler_hints"] = hints
         answer = self._api.change(
             "POST",
             "compute",
