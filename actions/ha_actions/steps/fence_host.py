@@ -65,7 +65,9 @@ class FenceHost(HaAction):
             reason = f"{VOIDS} proofs became void; look at the host"
             run.refuse(incident, Refusal(code="proof_void", reason=reason))
             return {"next": "close", "proven": False}
-        if _dump_ended(run, incident, policy) or _has_lived(run, incident):
+        if _dump_ended(run, incident, policy) or _has_lived(
+            run, incident, policy
+        ):
             return {"next": "assess", "proven": False}
         try:
             answer = self._proof(run, incident, policy)
@@ -164,13 +166,17 @@ def _dump_ended(run: Run, incident: Incident, policy: Policy) -> bool:
     return waited
 
 
-def _has_lived(run: Run, incident: Incident) -> bool:
+def _has_lived(run: Run, incident: Incident, policy: Policy) -> bool:
     """Whether it was heard since it was judged: it is judged again, not cut.
 
     Draining and planning lie in between, and a host may come back in that
     time. Nova's silence is no news; and a host whose service comes and goes
-    is not judged for ever.
+    is not judged for ever. A verdict as young as a reading may be
+    (``fencing.fresh_s``) has just heard it.
     """
+    verdict = run.record.part(incident.id, "verdict", Verdict)
+    if verdict and run.clock.now() - verdict.at <= policy.fencing.fresh_s:
+        return False
     if run.record.proof(incident.id) or run.record.may_have_cut(incident.id):
         return False
     doubts = len(run.record.parts(incident.id, "doubt."))
