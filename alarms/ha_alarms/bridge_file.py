@@ -28,6 +28,10 @@ class BridgeFile:
     workflows: list[str]
     operator_projects: list[str] = field(default_factory=list)
     cacert: str = ""
+    username: str = ""
+    password: str = ""
+    project: str = "service"
+    domain: str = "Default"
     per_minute: int = 60
     max_body: int = 262_144
     timeout_s: float = 5.0
@@ -86,4 +90,6 @@ def _checked(path: str, raw: Any) -> BridgeFile:
             f"{path}: secret is still the example's; put in the executors' "
             "`namespace`."
         )
+    if bool(raw.get("username")) != bool(raw.get("password")):
+        raise ValueError(f"{path}: username and password go together.")
     return BridgeFile(**raw)

@@ -116,6 +116,55 @@ def posted(wire: requests_mock.Mocker) -> list[Any]:
     return [r for r in wire.request_history if r.method == "POST"]
 
 
+OWN = replace(FILE, username="ha-bridge", password="p")
+
+
+def asked_by_the_bridge(wire: requests_mock.Mocker, status: int = 200) -> None:
+    """As a real Keystone: a trust's token may not ask for itself."""
+
+    def answer(request: Any, context: Any) -> Any:
+        own = request.headers["X-Auth-Token"] == "bridges"
+        context.status_code = status if own else 403
+        project = TOKENS[request.headers["X-Subject-Token"]]
+        return {"token": {"project": {"id": project}}}
+
+    wire.get(f"{KEYSTONE}/auth/tokens", json=answer)
+    wire.post(
+        f"{KEYSTONE}/auth/tokens",
+        status_code=201,
+        headers={"X-Subject-Token": "bridges"},
+        json={
+            "token": {
+                "methods": ["password"],
+                "expires_at": "2999-01-01T00:00:00Z",
+                "issued_at": "2026-01-01T00:00:00Z",
+                "user": {"id": "u", "name": "u", "domain": {"id": "d"}},
+            }
+        },
+    )
+
+
+def test_a_tenants_token_is_looked_at_by_the_bridges_user(
+    wire: requests_mock.Mocker,
+) -> None:
+    asked_by_the_bridge(wire)
+    body = alarm("compute.instance.host_down", instance_id="vm-1")
+    path = "/start/My_Repair?trait.server=instance_id"
+    assert call(made(), body, path, token="mine")[0] == 401
+    assert call(made(OWN), body, path, token="mine")[0] == 201
+    [request] = [r for r in posted(wire) if r.url.startswith(MISTRAL)]
+    assert request.headers["X-Auth-Token"] == "mine", "never the bridge's"
+
+
+def test_a_bridge_whose_user_lacks_the_role_blames_no_alarm(
+    wire: requests_mock.Mocker, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked_by_the_bridge(wire, status=403)
+    body = alarm("compute.instance.host_down", instance_id="vm-1")
+    assert call(made(OWN), body, "/start/My_Repair", token="mine")[0] == 503
+    assert "role `service`" in caplog.text
+
+
 # -- right ------------------------------------------------------------------
 def test_the_operators_alarm(wire: requests_mock.Mocker) -> None:
     app = made()

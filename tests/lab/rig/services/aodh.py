@@ -40,6 +40,10 @@ def configure() -> None:
                 # A new alarm is heard of after a second, not a minute; and
                 # not 0, which would ask the database for every event.
                 "event_alarm_cache_ttl": 1,
+                # whom trust+https may talk to: the bridge has this one
+                "rest_notifier_ca_bundle_certificate_path": str(
+                    settings.DATA / "bmc" / "cert.pem"
+                ),
             },
             "api": {
                 # -1, the default, becomes a limit of -1 as soon as somebody
