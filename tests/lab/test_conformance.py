@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ha_actions.errors import HaError
 from ha_actions.model import Fix, Guest
+from ha_actions.model.likeness import Disk
 from ha_actions.ports import Cloud
 from twins import BY_NAME, DEAD, OTHERS, ROWS, Real, Simulated, Stage
 
@@ -209,6 +210,37 @@ def test_what_was_lost_is_put_back(played: Played) -> None:
     cloud.mend(guest, groups, stage.claim())
     again = cloud.guests([id])[id].ports[0]
     assert again.security_groups == port.security_groups
+
+
+def test_a_port_is_let_go_and_bound_again(played: Played) -> None:
+    cloud, stage = played.stage.cloud, played.stage
+    id, another = stage.ids["member-2"], stage.ids["member-3"]
+    guest = cloud.guests([id])[id]
+    other = cloud.guests([another])[another]
+    cloud.free_ports(guest, guest.ports, stage.claim())
+    cloud.free_ports(guest, guest.ports, stage.claim())  # again: no error
+    assert not cloud.ports_of([id]).get(id)
+    cloud.bind_ports(guest, guest.ports, stage.claim())
+    (port,) = cloud.ports_of([id])[id]
+    assert (port.id, port.address) == (
+        guest.ports[0].id,
+        guest.ports[0].address,
+    )
+    assert port.host == guest.host
+    with pytest.raises(HaError) as met:
+        cloud.bind_ports(other, guest.ports, stage.claim())
+    assert met.value.code == "taken"
+
+
+def test_volumes_of_a_server_that_has_none(played: Played) -> None:
+    cloud, id = played.stage.cloud, played.stage.ids["member-2"]
+    guest = cloud.guests([id])[id]
+    assert cloud.disks(guest) == []
+    nobodys = "00000000-0000-4000-8000-000000000000"
+    assert cloud.clones([nobodys], "conformance") == {}
+    gone = Disk(volume=nobodys, stays=True, size_gb=1)
+    with pytest.raises(HaError):
+        cloud.attach(guest, gone, played.stage.claim())
 
 
 def test_a_deleted_server_is_missing(played: Played) -> None:
