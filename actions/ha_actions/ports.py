@@ -216,9 +216,12 @@ class Cloud(Protocol):
     def ports_of(self, guests: Iterable[str]) -> dict[str, list[Port]]:
         """Guest id -> its ports, also of one that Nova has deleted."""
 
-    def lacks(self, guest: Guest) -> str:
+    def lacks(self, guest: Guest, *, new_ports: bool = True) -> str:
         """Why ``recreate`` would refuse this guest now (``cannot_copy``);
-        empty: it would not. For those who look ahead."""
+        empty: it would not. For those who look ahead.
+
+        :param new_ports: False: the copy gets the old ones, as they are.
+        """
 
     def disks(self, guest: Guest) -> list[Disk]:
         """Its volumes, with what is needed to make others like them.

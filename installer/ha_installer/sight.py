@@ -20,6 +20,7 @@ from ha_actions.deciders.policy import choose, load
 from ha_actions.errors import BadInput, Failed, HaError, Refused
 from ha_actions.model import (
     Aggregate,
+    Choice,
     Guest,
     Host,
     Protection,
@@ -148,20 +149,20 @@ class Viewpoint:
         ]
         first = herd[:COPIES]
         found = self.clock.together(
-            [partial(self._lacks, g, chosen[g.id].volumes) for g in first],
+            [partial(self._lacks, g, chosen[g.id]) for g in first],
             AT_ONCE,
         )
         lacks = {g.id: w for g, w in zip(first, found, strict=True) if w}
         return replace(sight, uncopied=lacks, unlooked=len(herd) - len(first))
 
-    def _lacks(self, guest: Guest, volumes: str) -> str:
+    def _lacks(self, guest: Guest, choice: Choice) -> str:
         """What a copy would lack: of the server, or of its volumes."""
-        lacks = self.cloud.lacks(guest)
+        lacks = self.cloud.lacks(guest, new_ports=not choice.keep_ports)
         if lacks or not guest.volumes:
             return lacks
         try:
             disks = self.cloud.disks(guest)
-            cloned = {d.volume: "" for d in to_clone(disks, volumes)}
+            cloned = {d.volume: "" for d in to_clone(disks, choice.volumes)}
             new_disks(guest, disks, cloned)
         except Refused as no:
             return str(no.facts["why"])

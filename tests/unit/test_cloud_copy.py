@@ -358,6 +358,11 @@ def test_what_a_copy_would_lack_is_read_and_nothing_made(lab: Lab) -> None:
     assert "its owner has deleted it" in whole.lacks(guest())
     lab.mock.get(f"{NOVA}/flavors/detail", json={"flavors": []})
     assert "flavor 'tiny' is gone" in whole.lacks(guest())
+    ready(lab.mock)
+    odd = {**fake.port("a"), "port_security_enabled": False}
+    lab.mock.get(f"{fake.NEUTRON}/ports", json={"ports": [odd]})
+    assert "port security off" in whole.lacks(guest())
+    assert whole.lacks(guest(), new_ports=False) == "", "it gets that one"
     lab.mock.get(f"{NOVA}/servers/a", status_code=404)
     assert whole.lacks(guest()) == "", "it is gone: nobody needs a copy"
     assert [r.url for r in lab.sent("POST") if NOVA in r.url] == []

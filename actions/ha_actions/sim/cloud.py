@@ -309,7 +309,7 @@ class SimCloud(SimBalancers, SimBelongings, SimHandover):
             found = self.world.guests.get(guest)
             return list(found.deeds) if found else []
 
-    def lacks(self, guest: Guest) -> str:
+    def lacks(self, guest: Guest, *, new_ports: bool = True) -> str:
         """What a copy of it would lack."""
         self._call("nova", "lacks", 4)
         known = self.world.guests.get(guest.id)

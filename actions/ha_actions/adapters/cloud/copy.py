@@ -95,7 +95,7 @@ class Copier:
         check_nova(answer, f"recreate {guest.name}")
         return str(answer.json()["server"]["id"])
 
-    def lacks(self, guest: Guest) -> str:
+    def lacks(self, guest: Guest, *, new_ports: bool = True) -> str:
         """Why :meth:`make` would refuse it now; empty: it would not.
 
         By the same looks; nothing is made.
@@ -103,7 +103,8 @@ class Copier:
         try:
             old = self._old(guest)
             self._flavor(guest, old)
-            self._networks(guest)
+            if new_ports:
+                self._networks(guest)
             self._key_pairs(old)
         except Refused as no:
             return str(no.facts.get("why") or no.message)

@@ -239,9 +239,9 @@ class OpenStackCloud:
         """Agree to a cold migration that is done."""
         self._act(guest, {"confirmResize": None}, "confirm", claim)
 
-    def lacks(self, guest: Guest) -> str:
-        """What a copy of it would lack; four calls."""
-        return self._copier.lacks(guest)
+    def lacks(self, guest: Guest, *, new_ports: bool = True) -> str:
+        """What a copy of it would lack; up to five calls."""
+        return self._copier.lacks(guest, new_ports=new_ports)
 
     def recreate(
         self,
