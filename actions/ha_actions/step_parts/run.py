@@ -344,11 +344,11 @@ class Run:
             return ""
         marked = self.record.part(incident.id, "marked", Host)
         now = self.host_now(incident, cloud)
+        if marked is not None and marked.updated_at >= judged.updated_at:
+            return _lived_since(marked, now)  # our own PUT came after it
         if moved(judged, now):
             return "its nova-compute sent a heartbeat after the verdict"
-        if marked is None or marked.updated_at < judged.updated_at:
-            return ""
-        return _lived_since(marked, now)
+        return ""
 
     def _lived(self, incident: Incident, cloud: Cloud) -> str:
         """What Nova shows of a life since the host was marked down."""

@@ -13,6 +13,7 @@ from ha_actions.fencing.proof import prove_dead
 from ha_actions.model import (
     Claim,
     Evidence,
+    Host,
     Incident,
     Proof,
     Refusal,
@@ -220,8 +221,10 @@ def _tell_nova(run: Run, incident: Incident) -> None:
     """Force the service down, so that Nova lets guests leave it."""
     host = run.host(incident)
     reason = f"{MARK}{incident.id}"
-    claim = run.permit(incident, host.aggregates, None, "mark_down")
     cloud = run.cloud(incident)
+    if _is_marked(run, incident, reason):
+        return
+    claim = run.permit(incident, host.aggregates, None, "mark_down")
     try:
         marked = run.patiently(
             lambda: cloud.mark_down(host, reason, claim), for_s=45
@@ -233,3 +236,22 @@ def _tell_nova(run: Run, incident: Incident) -> None:
     # as of this PUT: any heartbeat after it must show
     run.record.keep(incident.id, "marked", marked)
     run.journal.note("fence", incident.host, "forced down and disabled")
+
+
+def _is_marked(run: Run, incident: Incident, reason: str) -> bool:
+    """Whether an earlier attempt's mark stands, and nothing moved since.
+
+    A needless PUT would look like a heartbeat to who dies right after it.
+    """
+    marked = run.record.part(incident.id, "marked", Host)
+    if marked is None:
+        return False
+    now = run.patiently(
+        lambda: run.host_now(incident, run.cloud(incident)), for_s=45
+    )
+    return (
+        now.forced_down
+        and not now.enabled
+        and now.disabled_reason == reason
+        and now.updated_at == marked.updated_at
+    )
