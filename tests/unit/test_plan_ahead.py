@@ -10,8 +10,8 @@ import pytest
 from ha_actions.errors import Refused
 from ha_actions.model import Aggregate, Guest, Member, Ruling, Verdict
 from ha_actions.records.incidents import LEASE_S, Opened
+from ha_actions.step_parts.kept_plans import PLANNING
 from ha_actions.step_parts.run import Run
-from ha_actions.steps.make_plan import PLANNING
 from ha_actions.steps.plan_ahead import PlanAhead
 from unit.fakes import NOW, incident, port, small_outside
 

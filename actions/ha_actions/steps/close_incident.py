@@ -29,8 +29,8 @@ from ha_actions.model import (
 )
 from ha_actions.records.untold import Marks
 from ha_actions.step_parts.draining import Drained
+from ha_actions.step_parts.gathering import earlier_guests
 from ha_actions.step_parts.run import Run
-from ha_actions.steps.make_plan import earlier_guests
 from ha_actions.steps.verify import Checked
 
 DEADLINE_S = 280

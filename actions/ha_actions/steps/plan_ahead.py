@@ -14,20 +14,22 @@ from ha_actions.errors import Transient
 from ha_actions.model import Guest, Incident, Member, Plan, Protection, Verdict
 from ha_actions.settings import Policy
 from ha_actions.step_parts.batch_step import AHEAD
-from ha_actions.step_parts.run import Run
-from ha_actions.step_parts.stack_look import with_stacks
-from ha_actions.steps.make_plan import (
+from ha_actions.step_parts.gathering import (
+    all_guests,
+    members_before,
+    with_quorum,
+)
+from ha_actions.step_parts.kept_plans import (
     PLANNING,
     Ahead,
-    all_guests,
     as_waves,
     begun,
     done_steps,
     in_words,
     keep_batches,
-    members_before,
-    with_quorum,
 )
+from ha_actions.step_parts.run import Run
+from ha_actions.step_parts.stack_look import with_stacks
 
 DEADLINE_S = 270
 

@@ -23,6 +23,7 @@ from ha_actions.model import (
 from ha_actions.ports import Cloud
 from ha_actions.records import cut_off
 from ha_actions.records.incidents import LEASE_S, RETURN_ENDED
+from ha_actions.step_parts.gathering import earlier_guests
 from ha_actions.step_parts.returns import (
     LIFTED,
     WAITING,
@@ -35,7 +36,6 @@ from ha_actions.step_parts.returns import (
     out_by,
 )
 from ha_actions.step_parts.run import Run
-from ha_actions.steps.make_plan import earlier_guests
 
 DEADLINE_S = 280
 CLEANING_S = 60.0

@@ -22,7 +22,8 @@ from ha_actions.model import (
 )
 from ha_actions.step_parts import copy_look
 from ha_actions.step_parts.batch_step import BatchStep, Job
-from ha_actions.steps.make_plan import MEMBERS_UNKNOWN, done_steps
+from ha_actions.step_parts.gathering import MEMBERS_UNKNOWN
+from ha_actions.step_parts.kept_plans import done_steps
 from ha_actions.steps.recreate_servers import DELETED
 
 REQUIRES = Requires.PROOF

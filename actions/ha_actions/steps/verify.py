@@ -8,14 +8,11 @@ from typing import Any
 from ha_actions.action import HaAction
 from ha_actions.errors import Transient
 from ha_actions.model import Finding, Incident, Plan, Planned, Refusal
+from ha_actions.step_parts.gathering import MEMBERS_UNKNOWN, earlier_guests
+from ha_actions.step_parts.kept_plans import FirstPlan
 from ha_actions.step_parts.recovery_look import look, mend
 from ha_actions.step_parts.run import Run
 from ha_actions.steps.fence_host import VOIDS
-from ha_actions.steps.make_plan import (
-    MEMBERS_UNKNOWN,
-    FirstPlan,
-    earlier_guests,
-)
 
 DEADLINE_S = 650
 PLANS = 4
