@@ -142,6 +142,24 @@ def test_a_few_at_a_time(record: Record) -> None:
     assert len(house.prune(record, Store())) == 2
 
 
+def test_once_an_hour_unless_there_is_more(record: Record) -> None:
+    for n in range(house.AT_ONCE + 2):
+        remember(record, f"c{n}-x", 40)
+    assert len(house.prune_hourly(record, Store())) == house.AT_ONCE
+    assert len(house.prune_hourly(record, Store())) == 2
+    remember(record, "c9-later", 40)
+    assert house.prune_hourly(record, Store()) == []
+    record.clock.sleep(house.EVERY_S)
+    assert house.prune_hourly(record, Store()) == ["c9-later"]
+
+
+def test_a_store_that_refused_is_asked_again_at_once(record: Record) -> None:
+    remember(record, "c1-old", 31)
+    with pytest.raises(HaError, match="full"):
+        house.prune_hourly(record, Store(refuses=True))
+    assert house.prune_hourly(record, Store()) == ["c1-old"]
+
+
 class Executions:
     """Mistral's memory; ``running`` cannot be deleted, ``bad`` fails."""
 

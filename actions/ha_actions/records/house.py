@@ -16,9 +16,30 @@ KEEP_S = 30 * 86400.0
 """How long incidents, claims and slots stay in the ledger."""
 AT_ONCE = 5
 """Incidents that one run prunes: a minute is short, and there is another."""
+PRUNED = "ha.pruned"
+"""When all that is old had last been pruned: ``{at}``."""
+EVERY_S = 3600.0
 EXECUTIONS_AT_ONCE = 20
 ENDS = ("opening", "report")
 """Parts that stay where there is no store for reports."""
+
+
+def prune_hourly(record: Record, store: Reports | None) -> list[str]:
+    """What :func:`prune` does, once an hour: it reads all that is remembered.
+
+    As long as there is more to take, or the store refuses, the next call
+    goes on.
+
+    :raises HaError: as :func:`prune`.
+    """
+    ledger, now = record.ledger, record.clock.now()
+    last = ledger.read(PRUNED) or {}
+    if now - float(last.get("at", 0.0)) < EVERY_S:
+        return []
+    gone = prune(record, store)
+    if len(gone) < AT_ONCE:
+        ledger.write(PRUNED, {"at": now})
+    return gone
 
 
 def prune(record: Record, store: Reports | None) -> list[str]:

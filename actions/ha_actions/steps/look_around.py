@@ -200,7 +200,7 @@ def _alarms(run: Run, installed: set[str]) -> set[str] | None:
 def _prune(run: Run) -> list[str]:
     """What cannot be pruned stays, and is told: the rest goes on."""
     try:
-        gone = house.prune(run.record, run.outside.reports)
+        gone = house.prune_hourly(run.record, run.outside.reports)
         sweep.sweep(run.record, run.outside.reports)
     except HaError as error:
         run.journal.note("reconcile", "ledger", f"not pruned: {error.message}")
