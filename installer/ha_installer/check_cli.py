@@ -13,7 +13,7 @@ from pathlib import Path
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.codec import from_json, to_json
 from ha_actions.deciders import policy
-from ha_actions.errors import BadInput
+from ha_actions.errors import BadInput, HaError
 from ha_actions.executor_file import (
     DEFAULT_PATH,
     VARIABLE,
@@ -21,6 +21,7 @@ from ha_actions.executor_file import (
     vault_of,
 )
 from ha_actions.fencing import fence_file, fence_health
+from ha_actions.ports import Clock, Fence
 from ha_actions.settings import Fencing
 
 from ha_installer import catalogue, check_cloud, clouds, tables
@@ -114,14 +115,16 @@ def fences(options: argparse.Namespace) -> int:
     vault = vault_of(its.cloud, clock)
     rules = _rules(options.cloud)
     hosts = _hosts(options, path)
-    known = {
-        host: fence_file.fences_of(path, clock, host, vault) for host in hosts
+    named = fence_file.hosts_of(path)  # a file that is none: at once
+    known, wrong = _known(path, hosts, clock, vault)
+    found = [*wrong, *fence_health.look_over(known, clock)]
+    bad = {
+        **{h.host: "see its entry in the fence file" for h in wrong},
+        **fence_health.unfenceable(known, found, rules.accept, rules.devices),
     }
-    found = fence_health.look_over(known, clock)
-    bad = fence_health.unfenceable(known, found, rules.accept, rules.devices)
     stale = [
         name
-        for name in fence_file.hosts_of(path)
+        for name in named
         if options.cloud and not options.host and name not in hosts
     ]
     if options.json:
@@ -139,6 +142,28 @@ def fences(options: argparse.Namespace) -> int:
         for name in stale:
             print(f"{name} is in the fence file, and no host of the cloud")
     return int(bool(bad) or not known)
+
+
+def _known(
+    path: str, hosts: Sequence[str], clock: Clock, vault: fence_file.Vault
+) -> tuple[dict[str, Sequence[Fence]], list[fence_health.Health]]:
+    """Host -> its devices; and a line of each host whose entry is wrong."""
+    known: dict[str, Sequence[Fence]] = {}
+    wrong = []
+    for host in hosts:
+        try:
+            known[host] = fence_file.fences_of(path, clock, host, vault)
+        except HaError as error:
+            wrong.append(
+                fence_health.Health(
+                    host=host,
+                    device="-",
+                    evidence="-",
+                    ok=False,
+                    detail=error.message,
+                )
+            )
+    return known, wrong
 
 
 def _rules(cloud: str | None) -> Fencing:

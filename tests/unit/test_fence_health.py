@@ -150,6 +150,25 @@ def test_check_fences(
     assert told["unfenceable"] == {"e1": "no fence"}
 
 
+def test_a_wrong_entry_hides_no_other_host(
+    tmp_path: Path, executor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "fences.yaml"
+    told = yaml.safe_load(path.read_text())
+    told = {"c0": [{"kind": "ipmi", "adress": "10.0.0.9"}], **told}
+    path.write_text(yaml.safe_dump(told, sort_keys=False))
+    assert check(executor) == 1
+    out = capsys.readouterr().out
+    [row] = [line for line in out.splitlines() if line.startswith("c0  ")]
+    assert "BAD" in row
+    assert "adress" in row
+    assert "c0 could not be fenced tonight: see its entry" in out
+    assert "c2 could not be fenced tonight: 0 of 1 needed devices" in out
+    assert check(executor, "--host", "c0", "--json") == 1
+    [device] = json.loads(capsys.readouterr().out)["devices"]
+    assert (device["host"], device["ok"]) == ("c0", False)
+
+
 def test_check_fences_bad_input(
     tmp_path: Path, executor: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
