@@ -217,6 +217,21 @@ def test_need_takes_traits_of_flavor_and_image() -> None:
     assert need.resources == NEED.resources
 
 
+@pytest.mark.parametrize(
+    ("specs", "image", "required"),
+    [
+        ({"hw:tpm_version": "2.0"}, {}, ("COMPUTE_SECURITY_TPM_2_0",)),
+        ({}, {"hw_tpm_version": "1.2"}, ("COMPUTE_SECURITY_TPM_1_2",)),
+        ({"hw:tpm_version": "3"}, {}, ()),
+    ],
+)
+def test_need_has_the_trait_that_nova_adds_for_a_tpm(
+    specs: dict[str, str], image: dict[str, str], required: tuple[str, ...]
+) -> None:
+    g = guest(flavor_specs=specs, image_properties=image)
+    assert need_of(g, NEED).required == required
+
+
 def test_order_of_the_plan_decides_who_gets_the_last_room() -> None:
     low = pet("a-low", tags={"ha:priority": "low"})
     high = pet("z-high", tags={"ha:priority": "high"})

@@ -116,12 +116,28 @@ class Outlook:
         return sum(1 for g in self.guests if g.standing is standing)
 
 
+TPM_TRAITS = {
+    "1.2": "COMPUTE_SECURITY_TPM_1_2",
+    "2.0": "COMPUTE_SECURITY_TPM_2_0",
+}
+"""Version of an emulated TPM -> the trait of hosts that can give it."""
+
+
 def need_of(guest: Guest, allocated: Need | None) -> Need:
     """What the scheduler would ask of Placement for this guest.
 
-    Amounts are what it has allocated; traits are its flavor's and image's.
+    Amounts are what it has allocated; traits are its flavor's and image's,
+    and the one that Nova adds for an emulated TPM. That of its model is left
+    out: hosts of an older Nova do not have it.
+
+    Source: nova, scheduler/utils.py, _translate_vtpm_request.
     """
     required: set[str] = set()
+    version = guest.flavor_specs.get(
+        "hw:tpm_version"
+    ) or guest.image_properties.get("hw_tpm_version")
+    if version in TPM_TRAITS:
+        required.add(TPM_TRAITS[version])
     forbidden: set[str] = set()
     for texts in (guest.flavor_specs, guest.image_properties):
         for key, value in texts.items():
