@@ -12,13 +12,10 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import openstack
 from ha_alarms import start
 from keystoneauth1 import adapter
 from openstack import connection as sdk_connection
-from openstack import exceptions as sdk_errors
 from oslo_log import formatters
 
 from ha_actions.adapters import alarm_names, bus_queues
@@ -27,6 +24,7 @@ from ha_actions.adapters.bus import MessageBus, topic_of
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.adapters.cloud.capacity import PlacementCapacity
 from ha_actions.adapters.cloud.openstack import OpenStackCloud
+from ha_actions.adapters.cloud.region import region_of
 from ha_actions.adapters.cloud.stacks import HeatStacks
 from ha_actions.adapters.gauges import TextFile
 from ha_actions.adapters.journal import LogJournal
@@ -138,7 +136,7 @@ def from_file(path: str | None = None) -> Outside:
         bus=bus_of(what.bus, where),
         queues=queues_of(what.bus, where),
         reports=_reports(what.reports_dir, where),
-        alarms=alarm_names.of(_region(what.cloud)),
+        alarms=alarm_names.of(region_of(what.cloud)),
         stacks=stacks_of(what.cloud, clock),
         gauges=TextFile(what.metrics) if what.metrics else NoGauges(),
     )
@@ -194,7 +192,7 @@ def cloud_of(
         that of the credentials.
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
-    config = _region(name)
+    config = region_of(name)
 
     @functools.lru_cache(maxsize=64)
     def of(request_id: str) -> Cloud:
@@ -214,7 +212,7 @@ def stacks_of(name: str, clock: Clock) -> Callable[[str], Stacks]:
 
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
-    config = _region(name)
+    config = region_of(name)
 
     @functools.lru_cache(maxsize=64)
     def of(request_id: str) -> Stacks:
@@ -233,7 +231,7 @@ def capacity_of(name: str, clock: Clock) -> Capacity:
 
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
-    conn = sdk_connection.Connection(config=_region(name))
+    conn = sdk_connection.Connection(config=region_of(name))
     return PlacementCapacity(conn, clock)
 
 
@@ -241,7 +239,7 @@ def vault_of(name: str, clock: Clock) -> fence_file.Vault:
     """Secrets in the Barbican of a cloud of ``clouds.yaml``; asked late."""
 
     def made() -> adapter.Adapter:
-        config = _region(name)
+        config = region_of(name)
         return adapter.Adapter(
             config.get_session(),
             service_type="key-manager",
@@ -267,7 +265,7 @@ def mistral_of(name: str) -> adapter.Adapter:
 
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
-    config = _region(name)
+    config = region_of(name)
     return adapter.Adapter(
         config.get_session(),
         service_type="workflow",
@@ -296,27 +294,6 @@ def witnesses_of(
         )(policy, cloud, network, fences, clock)
         for name in policy.witnesses.ask
     }
-
-
-PATIENCE_S = (5.0, 90.0)
-"""For a connection, and for an answer, of calls that have no time-out of their
-own: above all for a token, which would wait for a dark network for minutes."""
-
-
-def _region(name: str) -> Any:
-    try:
-        found = openstack.config.OpenStackConfig(
-            app_name="mistral-ha-pack"
-        ).get_one(cloud=name)
-        session = found.get_session()
-        if session.timeout is None:  # clouds.yaml: api_timeout
-            session.timeout = PATIENCE_S
-        return found
-    except sdk_errors.SDKException as error:
-        raise fence_file.bad(
-            f"clouds.yaml has no usable cloud {name!r} ({error}); check the "
-            "name in the executor's file, and where clouds.yaml lies."
-        ) from error
 
 
 def _namespace(text: str) -> str:

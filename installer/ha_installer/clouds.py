@@ -168,22 +168,12 @@ def service(name: str, kind: str, called: str) -> Rest | None:
 
 
 def _adapter(name: str, service: str) -> Any:
-    import openstack
+    from ha_actions.adapters.cloud.region import region_of
     from keystoneauth1 import adapter
-    from openstack import exceptions
 
-    try:
-        config = openstack.config.OpenStackConfig(
-            app_name="mistral-ha-pack"
-        ).get_one(cloud=name)
-        session = config.get_session()
-    except exceptions.SDKException as error:
-        raise BadInput(
-            "no_cloud",
-            f"clouds.yaml has no usable cloud {name!r} ({error}).",
-        ) from error
+    config = region_of(name)
     return adapter.Adapter(
-        session,
+        config.get_session(),
         service_type=service,
         interface=config.get_interface(service),
         region_name=config.get_region_name(service),

@@ -15,7 +15,7 @@ from typing import Any
 
 from ha_actions.codec import to_json
 from ha_actions.deciders import policy
-from ha_actions.errors import Refused
+from ha_actions.errors import BadInput, Refused
 from ha_actions.executor_file import from_file
 from ha_actions.fencing import confirm_dead
 from ha_actions.model import Host
@@ -97,21 +97,17 @@ def run(options: argparse.Namespace) -> int:
 
 def person(cloud: str | None) -> str:
     """The Keystone user of a cloud; without Keystone the local one."""
-    import openstack
+    from ha_actions.adapters.cloud.region import region_of
     from keystoneauth1 import exceptions as auth_errors
-    from openstack import exceptions as sdk_errors
 
     try:
-        session = openstack.config.OpenStackConfig(
-            app_name="mistral-ha-pack"
-        ).get_one(cloud=cloud)
-        session = session.get_session()
+        session = region_of(cloud).get_session()
         access = session.auth.get_access(session)
         return f"{access.username} ({access.user_domain_name})"
     except (
         AttributeError,  # no authentication, so nobody's name
         auth_errors.ClientException,
-        sdk_errors.SDKException,
+        BadInput,
     ):
         try:
             return f"local user {getpass.getuser()}"

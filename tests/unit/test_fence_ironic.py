@@ -157,6 +157,16 @@ def test_a_claim_that_has_ended_sends_nothing(
     assert not put.called
 
 
+def test_it_waits_for_nothing_for_ever(
+    fence: ironic.IronicFence, requests_mock: Any
+) -> None:
+    requests_mock.get(NODE, json=node())
+    fence.power()
+    asked = ironic._connection("metal")
+    assert asked.session.timeout == ironic.TIMEOUT_S
+    assert requests_mock.last_request.timeout == ironic.TIMEOUT_S
+
+
 def test_no_such_cloud(fence: ironic.IronicFence) -> None:
     entry = {"cloud": "other", "node": "n1"}
     with pytest.raises(BadInput, match="no usable cloud 'other'"):

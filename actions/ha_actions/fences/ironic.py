@@ -278,6 +278,8 @@ def _connection(cloud: str) -> Any:
     try:
         made = openstack.connect(cloud=cloud, app_name="mistral-ha-pack")
         made.baremetal.timeout = TIMEOUT_S
+        if made.session.timeout is None:  # for a token; else it waits long
+            made.session.timeout = TIMEOUT_S
         made.baremetal.connect_retries = 0
     except (
         sdk_errors.SDKException,
