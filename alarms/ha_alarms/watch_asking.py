@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from ha_actions.deciders.judge import NOVA
-from ha_actions.errors import HaError
-from ha_actions.model import Testimony
+from ha_actions.errors import HaError, Transient
+from ha_actions.model import Host, Says, Testimony
 from ha_actions.outside import Outside
-from ha_actions.ports import Cloud
+from ha_actions.ports import Cloud, Witness
 from ha_actions.settings import Policy
 from ha_alarms.watch_ports import Aside
 from ha_alarms.watching import Suspect
@@ -24,6 +24,12 @@ WITNESSES = 8
 ANSWER_S = 10.0
 """What was heard counts for so long after it is asked anew: about as long
 as the slowest witness takes with the policy's defaults."""
+LIMIT_S = 60.0
+"""Who has not answered by then is silent, and is asked again. A witness has
+time-outs of its own; this is for one whose device or library has none."""
+HANGING = 3
+"""Questions of one host that one witness may leave unanswered: each keeps a
+thread. It is silent, and is not asked, until one of them has ended."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class Asking:
         self._aside = aside
         self._again_s = again_s
         self._heard: dict[str, Heard] = {}
+        self._hanging: dict[tuple[str, str], set[object]] = {}
+        """(Host, witness) -> the questions that it has not answered."""
         self._ended: dict[str, Callable[[], bool]] = {}
         """Host that is being asked after -> whether that has ended."""
 
@@ -115,11 +123,43 @@ class Asking:
         try:
             known = self._outside.witnesses(policy, self._cloud)
             answers = self._clock.together(
-                [partial(known[n].testify, host) for n in asked if n in known],
+                [
+                    partial(self._bounded, n, known[n], host)
+                    for n in asked
+                    if n in known
+                ],
                 at_most=WITNESSES,
             )
         except HaError as failed:  # raised where the answer is read
             error = failed
         self._heard[host.name] = Heard(
             self._clock.now(), one.beat_ended, tuple(answers), error
+        )
+
+    def _bounded(self, name: str, witness: Witness, host: Host) -> Testimony:
+        """What it says, or that it is silent."""
+        hanging = self._hanging.setdefault((host.name, name), set())
+        if len(hanging) >= HANGING:
+            return self._silent(name, host, f"{HANGING} questions hang")
+        question = object()
+        hanging.add(question)
+
+        def ask() -> Testimony:
+            try:
+                return witness.testify(host)
+            finally:
+                hanging.discard(question)
+
+        try:
+            return self._clock.within(ask, LIMIT_S)
+        except Transient as error:
+            return self._silent(name, host, error.message)
+
+    def _silent(self, name: str, host: Host, why: str) -> Testimony:
+        return Testimony(
+            witness=name,
+            host=host.name,
+            says=Says.SILENT,
+            observed_at=self._clock.now(),
+            detail=why,
         )

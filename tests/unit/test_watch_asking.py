@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.errors import BadInput
 from ha_actions.model import Host, Says, Testimony
 from ha_actions.ports import Cloud, Witness
 from ha_actions.settings import Policy, Witnesses
-from ha_alarms.watch_asking import ANSWER_S, AT_ONCE, Asking
+from ha_alarms.watch_asking import (
+    ANSWER_S,
+    AT_ONCE,
+    HANGING,
+    LIMIT_S,
+    Asking,
+)
 from ha_alarms.watching import Seen, Suspect
 from unit.fakes import Clock, small_outside
 
@@ -159,3 +168,57 @@ def test_why_they_could_not_be_asked_is_said_where_it_is_read() -> None:
     aside.end(0)
     with pytest.raises(BadInput, match="no fences"):
         one.of("c1")
+
+
+class Hangs(Dead):
+    """A witness that does not answer before the test lets it."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        super().__init__(name, clock)
+        self.asked = 0
+        self.may_answer = threading.Event()
+
+    def testify(self, host: Host) -> Testimony:
+        self.asked += 1
+        self.may_answer.wait(20)
+        return super().testify(host)
+
+
+class Impatient(Clock):
+    """A minute of its time is a moment of ours."""
+
+    def within(self, job: Callable[[], Any], seconds: float) -> Any:
+        assert seconds == LIMIT_S
+        self.sleep(seconds)
+        return SystemClock().within(job, 0.05)
+
+
+def test_a_witness_that_hangs_is_silent_and_asked_again() -> None:
+    clock, aside = Impatient(), Later()
+    hangs, well = Hangs("bmc_power", clock), Dead("tcp_reach", clock)
+    policy = Policy(witnesses=Witnesses(ask=["bmc_power", "tcp_reach"]))
+    known = {"bmc_power": hangs, "tcp_reach": well}
+    nobody: Any = None
+    ports = small_outside(clock=clock, witnesses=known)
+    one = Asking(ports, nobody, aside, AGAIN_S)
+
+    def said() -> tuple[Says, Says, str]:
+        clock.sleep(AGAIN_S)
+        one.begin(hosts("c1"), policy)
+        aside.end(len(aside.jobs) - 1)
+        first, second = one.of("c1") or ()
+        return first.says, second.says, first.detail
+
+    for _ in range(HANGING):
+        first, second, why = said()
+        assert (first, second) == (Says.SILENT, Says.DEAD)
+        assert "no answer within" in why
+    first, second, why = said()
+    assert (first, second) == (Says.SILENT, Says.DEAD)
+    assert why == f"{HANGING} questions hang"
+    assert hangs.asked == HANGING, "its threads are not without number"
+    hangs.may_answer.set()
+    until = time.monotonic() + 10
+    while (now := said())[0] is Says.SILENT and time.monotonic() < until:
+        time.sleep(0.01)  # its threads are about to end
+    assert now[:2] == (Says.DEAD, Says.DEAD)
