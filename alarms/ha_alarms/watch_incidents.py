@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from ha_actions.deciders.around import LONG_S, Work, too_long
 from ha_actions.deciders.tidings import (
     Owners,
     Teller,
@@ -96,6 +97,7 @@ class Incidents:
             states.append(later)
         if states[-1] not in watching.FAILED:
             self._ended_at.pop(id, None)
+            self._at_work(entry, entry.attempt + len(states) - 1, states[-1])
             return
         since = self._ended_at.setdefault(id, now)
         n = watching.next_attempt(
@@ -119,6 +121,21 @@ class Incidents:
         what = f"attempt {n}: the last is {states[-1]}"
         self._voice.start(entry.incident.host, start, what)
         self._ended_at.pop(id)
+
+    def _at_work(self, entry: Opened, attempt: int, state: str) -> None:
+        """Tell a person, once, of an attempt that does not end."""
+        one, now = entry.incident, self._clock.now()
+        if now - one.opened_at < LONG_S:
+            return  # no attempt of it is older: nothing needs to be read
+        since = self._voice.record.went_on_at(one)
+        text = too_long(Work(one.id, one.host, state, since), now)
+        if text:
+            say = partial(self._say_long, one.host, text)
+            self._once(entry, f"too_long-{attempt}", say)
+
+    def _say_long(self, host: str, text: str) -> bool:
+        self._voice.tell("too_long", host, text)
+        return True
 
     def _given_up(self, entry: Opened) -> bool:
         self._voice.tell(

@@ -170,16 +170,21 @@ def _ours(host: Host, closed: Mapping[str, str]) -> bool:
 
 def _long(sight: Sight) -> News:
     return {
-        f"long {work.incident} {work.state}": (
-            work.host,
-            f"incident {work.incident} is {work.state} for more than "
-            f"{LONG_S / 3600:.0f} hours; look at its execution, and cancel "
-            "it if it does nothing: the next attempt goes on",
-        )
+        f"long {work.incident} {work.state}": (work.host, text)
         for work in sight.works
-        if work.state in ("RUNNING", "PAUSED")
-        and sight.now - work.since >= LONG_S
+        if (text := too_long(work, sight.now))
     }
+
+
+def too_long(work: Work, now: float) -> str:
+    """What a person is told of an attempt that does not end; else empty."""
+    if work.state not in ("RUNNING", "PAUSED") or now - work.since < LONG_S:
+        return ""
+    return (
+        f"incident {work.incident} is {work.state} for more than "
+        f"{LONG_S / 3600:.0f} hours; look at its execution, and cancel it if "
+        "it does nothing: the next attempt goes on"
+    )
 
 
 def _between(sight: Sight) -> News:

@@ -175,6 +175,14 @@ class Record:
         """It has ended: nobody needs to wait for its beat to grow old."""
         self.ledger.delete(f"ha.beat.{execution}")
 
+    def went_on_at(self, incident: Incident) -> float:
+        """When it was opened, or its last attempt began."""
+        since = incident.opened_at
+        for part in self.parts(incident.id, "attempt."):
+            kept = self.ledger.read(f"ha.incident.{incident.id}.{part}")
+            since = max(since, float((kept or {}).get("at", 0.0)))
+        return since
+
     def tries_since(self, id: str) -> float:
         """When a held incident was last resumed; 0.0 if never.
 

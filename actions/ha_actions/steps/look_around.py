@@ -154,12 +154,7 @@ def _closed(run: Run, bad: dict[str, str]) -> dict[str, tuple[str, float]]:
 
 def _work(run: Run, entry: Opened) -> Work:
     state = run.record.execution_state(entry.execution)
-    since = entry.incident.opened_at
-    for part in run.record.parts(entry.incident.id, "attempt."):
-        kept = run.outside.ledger.read(
-            f"ha.incident.{entry.incident.id}.{part}"
-        )
-        since = max(since, float((kept or {}).get("at", 0.0)))
+    since = run.record.went_on_at(entry.incident)
     live = state if state in LIVE else ""
     return Work(entry.incident.id, entry.incident.host, live, since)
 
