@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import incident
 from ha_actions.model import (
+    Guest,
     GuestReport,
     Outcome,
     Proof,
@@ -16,7 +18,10 @@ from ha_actions.model import (
     Result,
     State,
 )
+from ha_actions.sim.cloud import SimCloud
+from ha_actions.sim.play import world_of
 from ha_installer import cli, sight
+from ha_installer.simulate import read
 
 WORLD = """
 why: Two hosts, three racks of thought.
@@ -109,6 +114,34 @@ script: [{at: 10, do: power c1 off}]
     assert one["prospect"]["code"] == "stack_repaired"
     cli.main(["explain", "keyed", "--scenario", str(path)])
     assert "[refused_cannot_copy]" in capsys.readouterr().out
+
+
+class OddPorts(SimCloud):
+    """A cloud whose ports nobody can make anew."""
+
+    def lacks(self, guest: Guest, *, new_ports: bool = True) -> str:
+        return "a port with port security off" if new_ports else ""
+
+
+def test_ports_that_go_over_need_not_be_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("""
+why: Cattle on odd ports; one keeps them.
+world:
+  hosts: {c1: {}, c2: {}}
+  guests:
+    fresh: {on: c1, protection: cattle}
+    keeps: {on: c1, protection: cattle, metadata: {"ha:ports": keep}}
+script: [{at: 10, do: power c1 off}]
+""")
+    scenario = read(str(path))
+    view = replace(
+        sight.simulated(scenario), cloud=OddPorts(world_of(scenario))
+    )
+    told = {g.name: g for g in view.whatif(["c1"]).guests}
+    assert told["fresh"].code == "refused_cannot_copy"
+    assert "port security off" in told["fresh"].sentence
+    assert told["keeps"].code == "recreated"
 
 
 def test_the_page_is_self_contained_and_escaped(
