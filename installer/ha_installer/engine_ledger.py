@@ -59,7 +59,10 @@ class EngineLedger:
 
     def names(self, prefix: str) -> list[str]:
         """Names that start with the prefix, sorted."""
-        rows = self._db().get_environments(fields=("name",))
+        # anywhere in the name, and `_` is any character: fewer, not all
+        rows = self._db().get_environments(
+            fields=("name",), name={"has": prefix}
+        )
         return sorted(r[0] for r in rows if r[0].startswith(prefix))
 
     def execution_state(self, execution: str) -> str:
