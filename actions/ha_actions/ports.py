@@ -315,7 +315,8 @@ class Cloud(Protocol):
     def free_ports(
         self, guest: Guest, ports: Iterable[Port], claim: Claim
     ) -> None:
-        """Take ports from a server whose host is dead; they are kept.
+        """Take ports from a server whose host is dead; they are kept, with
+        a new MAC each, without which Nova would build no server on them.
 
         :raises Failed: ``taken``: another server has one.
         """
@@ -323,7 +324,8 @@ class Cloud(Protocol):
     def bind_ports(
         self, server: Guest, ports: Iterable[Port], claim: Claim
     ) -> None:
-        """Give free ports to a server, on its host.
+        """Give free ports to a server, on its host; one that names a MAC
+        has that one again.
 
         :raises Failed: ``taken``: another server has one.
         """

@@ -8,7 +8,7 @@ port for the same things in both worlds and compares answers and endings.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -220,12 +220,15 @@ def test_a_port_is_let_go_and_bound_again(played: Played) -> None:
     cloud.free_ports(guest, guest.ports, stage.claim())
     cloud.free_ports(guest, guest.ports, stage.claim())  # again: no error
     assert not cloud.ports_of([id]).get(id)
-    cloud.bind_ports(guest, guest.ports, stage.claim())
+    ports = [replace(p, mac="") for p in guest.ports]
+    cloud.bind_ports(guest, ports, stage.claim())
     (port,) = cloud.ports_of([id])[id]
-    assert (port.id, port.address) == (
-        guest.ports[0].id,
-        guest.ports[0].address,
-    )
+    was = guest.ports[0]
+    assert (port.id, port.address) == (was.id, was.address)
+    assert port.mac not in ("", was.mac)
+    cloud.free_ports(guest, [port], stage.claim())
+    cloud.bind_ports(guest, guest.ports, stage.claim())
+    assert cloud.ports_of([id])[id][0].mac == was.mac
     assert port.host == guest.host
     with pytest.raises(HaError) as met:
         cloud.bind_ports(other, guest.ports, stage.claim())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ OWNER = "ffff7a3c5b9f4d0e8a6c2b4d6e8f0a1c"
 OLD = Guest(id="a", name="web", project=OWNER, host="c1")
 COPY = Guest(id="b", name="web", project=OWNER, host="c2", zone="az1")
 DISK = Disk(volume="v1", stays=True, size_gb=3, tag="data")
-PORTS = (Port(id="p1", network="n"), Port(id="p1", network="n", address="2"))
+OLD_MAC, NEW_MAC = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
+PORT = Port(id="p1", network="n", mac=OLD_MAC)
+PORTS = (PORT, replace(PORT, address="2"))
 
 
 @pytest.fixture
@@ -154,8 +157,8 @@ def test_a_volume_is_attached_as_it_was(lab: Lab) -> None:
         lab.cloud.attach(COPY, DISK, claim())
 
 
-def port_of(lab: Lab, owner: str) -> None:
-    body = {"id": "p1", "device_id": owner}
+def port_of(lab: Lab, owner: str, mac: str = OLD_MAC) -> None:
+    body = {"id": "p1", "device_id": owner, "mac_address": mac}
     lab.mock.get(f"{NEUTRON}/ports/p1", json={"port": body})
     lab.mock.put(f"{NEUTRON}/ports/p1", json={"port": body})
 
@@ -163,9 +166,11 @@ def port_of(lab: Lab, owner: str) -> None:
 def test_a_port_is_let_go_and_bound_again(lab: Lab) -> None:
     port_of(lab, "a")
     lab.cloud.free_ports(OLD, PORTS, claim())
-    port_of(lab, "")
-    lab.cloud.bind_ports(COPY, PORTS, claim())
-    free, bound = (c.json()["port"] for c in lab.sent("PUT"))
+    port_of(lab, "", NEW_MAC)
+    ports = [replace(p, mac="") for p in PORTS]
+    lab.cloud.bind_ports(COPY, ports, claim())
+    free, other_mac, bound = (c.json()["port"] for c in lab.sent("PUT"))
+    assert other_mac == {"mac_address": None}
     assert free == {
         "device_id": "",
         "device_owner": "",
@@ -179,11 +184,27 @@ def test_a_port_is_let_go_and_bound_again(lab: Lab) -> None:
 
 
 def test_a_port_that_is_where_it_shall_be_is_not_touched(lab: Lab) -> None:
-    port_of(lab, "")
+    port_of(lab, "", NEW_MAC)
     lab.cloud.free_ports(OLD, PORTS, claim())
-    port_of(lab, "b")
+    port_of(lab, "b", NEW_MAC)
     lab.cloud.bind_ports(COPY, PORTS, claim())
     assert lab.sent("PUT") == []
+
+
+def test_who_died_before_the_new_mac_goes_on_with_it(lab: Lab) -> None:
+    port_of(lab, "", OLD_MAC)
+    lab.cloud.free_ports(OLD, PORTS, claim())
+    assert [c.json() for c in lab.sent("PUT")] == [
+        {"port": {"mac_address": None}}
+    ]
+
+
+def test_a_port_that_is_given_back_has_its_mac_again(lab: Lab) -> None:
+    port_of(lab, "", NEW_MAC)
+    lab.cloud.bind_ports(OLD, PORTS, claim())
+    mac, bound = (c.json()["port"] for c in lab.sent("PUT"))
+    assert mac == {"mac_address": OLD_MAC}
+    assert bound["device_id"] == "a"
 
 
 def test_a_port_that_somebody_else_has_is_left(lab: Lab) -> None:

@@ -129,6 +129,12 @@ class SimHandover:
     ) -> None:
         """Take them from the guest."""
         mine = self._still(ports, guest.id, "")
+
+        def put() -> None:
+            give_all(self.world, mine, "")
+            for port in mine:
+                self.world.macs[port.id] = f"fa:16:3f{port.mac[8:]}"
+
         if mine:
             self._change(
                 "neutron",
@@ -136,7 +142,7 @@ class SimHandover:
                 guest.name,
                 guest.host,
                 claim,
-                lambda: give_all(self.world, mine, ""),
+                put,
             )
 
     def bind_ports(
@@ -195,7 +201,10 @@ def give(world: World, port: Port, to: str) -> None:
     world.by_address.pop(port.address, None)
     new = world.guests.get(to)
     if new is not None:
-        new.ports = (*new.ports, replace(port, host=new.host))
+        if port.mac:  # named: it has that one again
+            world.macs.pop(port.id, None)
+        mac = port.mac or world.macs.get(port.id, "")
+        new.ports = (*new.ports, replace(port, host=new.host, mac=mac))
         world.by_address[port.address] = to
 
 
@@ -230,6 +239,8 @@ def must_be_free(world: World, given: Likeness) -> None:
     for port in given.ports:
         if owner_of(world, port.id):
             raise Failed("conflict", f"Port {port.id} is in use (409).")
+        if port.id not in world.macs:  # Nova says so by a server in ERROR
+            raise Failed("conflict", f"Nova knows the MAC of {port.id}.")
 
 
 def furnish(world: World, new: SimGuest, disks: Sequence[NewDisk]) -> None:
@@ -251,7 +262,7 @@ def furnish(world: World, new: SimGuest, disks: Sequence[NewDisk]) -> None:
 def take_ports(world: World, new: SimGuest, ports: Sequence[Port]) -> None:
     """The old ports, which were free: Nova will not delete them with it."""
     for port in {p.id: p for p in ports}.values():
-        give(world, port, new.id)
+        give(world, replace(port, mac=""), new.id)
     new.keeps_port = True
     new.cached = frozenset(p.id for p in ports)
 

@@ -75,6 +75,8 @@ class World:
         self.weights: dict[str, int] = {}
         """Member id -> its weight when the world began."""
         self.volumes: dict[str, str] = {}
+        self.macs: dict[str, str] = {}
+        """Port -> the MAC that it got when it was let go."""
         self.made_of: dict[str, tuple[str, str]] = {}
         """Volume -> ``image``, ``snapshot`` or ``volume``, and its id."""
         self.clones: dict[tuple[str, str], str] = {}

@@ -7,13 +7,13 @@ the old server goes: it is the only one who knows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ha_actions.deciders.likeness import moving, new_disks, to_clone
 from ha_actions.deciders.spread import neighbours, servers_of
 from ha_actions.errors import Failed, HaError, NoAnswer
-from ha_actions.model import Claim, Planned
+from ha_actions.model import Claim, Planned, Port
 from ha_actions.model.likeness import PLAIN, Disk, Likeness
 from ha_actions.ports import Cloud
 from ha_actions.step_parts.batch_step import NO_ANSWER_S, Job
@@ -115,6 +115,11 @@ def likeness(
         lambda: cloud.free_ports(guest, guest.ports, claim), PATIENT_S
     )
     return Likeness(disks=made, later=later, away_from=near, ports=guest.ports)
+
+
+def as_they_are(planned: Planned) -> tuple[Port, ...]:
+    """The ports that a copy has taken over, with the MAC they have by now."""
+    return tuple(replace(port, mac="") for port in planned.guest.ports)
 
 
 def give_back(

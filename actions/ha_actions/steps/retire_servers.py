@@ -116,7 +116,7 @@ def _bind_again(
     ]
 
     def one(planned: Planned, claim: Claim) -> None:
-        copy, ports = copies[planned.guest.id], planned.guest.ports
+        copy, ports = copies[planned.guest.id], copy_look.as_they_are(planned)
         job.trying(planned, lambda: job.cloud.bind_ports(copy, ports, claim))
 
     if cut_short:
@@ -245,7 +245,7 @@ def let_go(
         patiently(partial(job.cloud.mend, to, fix, claim))
     patiently(lambda: job.cloud.delete(planned.guest.id, claim))
     if planned.choice.keep_ports and copy is not None:
-        ports = planned.guest.ports
+        ports = copy_look.as_they_are(planned)
         patiently(lambda: job.cloud.bind_ports(copy, ports, claim))
 
 

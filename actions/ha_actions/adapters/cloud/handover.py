@@ -8,7 +8,6 @@ the old server is deleted, and a port once Neutron has let it go.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from ha_actions.adapters.cloud import values
@@ -152,33 +151,43 @@ class Handover:
     def free_ports(
         self, guest: Guest, ports: Iterable[Port], claim: Claim
     ) -> None:
-        """Neutron lets them go: they belong to no server, and are kept."""
+        """Neutron lets them go, and each has a new MAC.
+
+        Nova remembers a server's ports by MAC and id until it is deleted,
+        and builds no second server with the same pair.
+        Source: nova 34, db/main/models.py, VirtualInterface.
+        """
         free = {"device_id": "", "device_owner": "", "binding:host_id": None}
-        self._put_ports(guest, ports, free, claim)
+        old = {port.id: port.mac for port in ports}
+        self._put_ports(guest, old, free, claim)
+        for body in together(self._clock, self._port, sorted(old)):
+            if body["mac_address"] == old[body["id"]]:
+                self._put(body["id"], {"mac_address": None}, claim)
 
     def bind_ports(
         self, server: Guest, ports: Iterable[Port], claim: Claim
     ) -> None:
-        """They are the server's, on its host.
+        """They are the server's, on its host, each with the MAC that is
+        named, if one is.
 
         :raises Failed: ``taken``: another server has one of them.
         """
+        named = {port.id: port.mac for port in ports}
         bound = {
             "device_id": server.id,
             "device_owner": f"compute:{server.zone or 'nova'}",
             "binding:host_id": server.host,
         }
-        self._put_ports(server, ports, bound, claim)
+        self._put_ports(server, named, bound, claim)
 
     def _put_ports(
         self,
         server: Guest,
-        ports: Iterable[Port],
-        wanted: Mapping[str, str | None],
+        named: Mapping[str, str],
+        wanted: Body,
         claim: Claim,
     ) -> None:
-        ids = sorted({port.id for port in ports})
-        for body in together(self._clock, self._port, ids):
+        for body in together(self._clock, self._port, sorted(named)):
             owner = body.get("device_id") or ""
             if owner == wanted["device_id"]:
                 continue
@@ -188,11 +197,19 @@ class Handover:
                     f"Port {body['id']} of {server.name} belongs to "
                     f"{owner} by now; it is left there.",
                 )
-            path = f"/ports/{body['id']}"
-            send = partial(self._api.change, "PUT", "network", path)
-            answer = send({"port": dict(wanted)}, claim)
-            if answer.status_code >= 400:
-                raise explain(answer, "network", f"PUT {path}")
+            mac = named[body["id"]]
+            if wanted["device_id"] and mac not in ("", body["mac_address"]):
+                # while it is free: Neutron refuses it for a bound port
+                self._put(body["id"], {"mac_address": mac}, claim)
+            self._put(body["id"], wanted, claim)
+
+    def _put(self, port: str, wanted: Body, claim: Claim) -> None:
+        path = f"/ports/{port}"
+        answer = self._api.change(
+            "PUT", "network", path, {"port": wanted}, claim
+        )
+        if answer.status_code >= 400:
+            raise explain(answer, "network", f"PUT {path}")
 
     def _port(self, port: str) -> Body:
         found = self._api.get("network", f"/ports/{port}")
