@@ -93,7 +93,11 @@ def boot_all(lab: ModuleType, ctl: ModuleType) -> dict[str, str]:
         "once": (HOST, {"metadata": CATTLE | {"ha:duplicates": "no"}}),
         "keyed": (HOST, {"metadata": CATTLE, "key_name": "short-lived"}),
     }
-    ids = {n: lab.post_server(n, on, **m) for n, (on, m) in kinds.items()}
+    ids = {}
+    for name, (on, more) in kinds.items():
+        ids[name] = lab.post_server(name, on, **more)
+        if "hints" in more:  # Nova may refuse two of a group at a time
+            lab.wait_server(ids[name], 60, status="ACTIVE")
     ids["db"] = ctl.boot_from_volume(
         "db", HOST, metadata={"ha:group": "db", "ha:priority": "low"}
     )

@@ -179,10 +179,13 @@ def post_server(
 
 
 def server_group(name: str, policy: str) -> str:
-    """The tenant's server group of that name, made when there is none."""
+    """A new server group of the tenant's; an old one of that name goes:
+    Nova's scheduler remembers for two minutes where its members were.
+    """
     compute = cloud("lab-tenant").compute
-    found = compute.find_server_group(name)
-    made = found or compute.create_server_group(name=name, policy=policy)
+    while found := compute.find_server_group(name):
+        compute.delete_server_group(found)
+    made = compute.create_server_group(name=name, policy=policy)
     return str(made.id)
 
 
