@@ -97,7 +97,7 @@ def see_to_the_end(
             for row in ctl.incidents():
                 if row["state"] == "held":
                     print(f"\nheld, resumed by hand: {row}")
-                    ctl.ha_pack("incident", "resume", row["incident"])
+                    ctl.ha_pack("incident", "resume", row["incident"]["id"])
         return False
 
     lab.until(closed, seconds, lambda: f"the end: {ctl.incidents()}", every=2)
