@@ -161,7 +161,7 @@ def test_a_wrong_entry_hides_no_other_host(
     out = capsys.readouterr().out
     [row] = [line for line in out.splitlines() if line.startswith("c0  ")]
     assert "BAD" in row
-    assert "adress" in row
+    assert "adress" in out  # in a cell that may be wrapped
     assert "c0 could not be fenced tonight: see its entry" in out
     assert "c2 could not be fenced tonight: 0 of 1 needed devices" in out
     assert check(executor, "--host", "c0", "--json") == 1

@@ -28,7 +28,7 @@ class Nova:
     def __init__(self, *now: Host) -> None:
         self.now = now
 
-    def hosts(self) -> list[Host]:
+    def hosts(self, *, brief: bool = False) -> list[Host]:
         return list(self.now)
 
 
@@ -85,6 +85,13 @@ def test_a_life_since_it_was_marked_down_ends_it(now: Host) -> None:
 def test_what_an_earlier_attempt_had_marked_is_history() -> None:
     old = replace(MARKED, updated_at=JUDGED.updated_at - 500)
     assert why(judged(marked=old), JUDGED) == ""
+
+
+def test_our_own_mark_after_the_verdict_is_no_life() -> None:
+    """An attempt that goes on judges a host that is marked already."""
+    run = judged(marked=MARKED)
+    run.record.keep(incident().id, "judged", replace(MARKED, updated_at=NOW))
+    assert why(run, MARKED) == ""
 
 
 def test_a_void_proof_ends_it_until_it_is_judged_again() -> None:

@@ -30,6 +30,7 @@ from ha_actions.step_parts.kept_plans import (
 )
 from ha_actions.step_parts.run import Run
 from ha_actions.step_parts.stack_look import with_stacks
+from ha_actions.steps.tell_owners import keep_owners
 
 DEADLINE_S = 270
 
@@ -56,6 +57,8 @@ class PlanAhead(HaAction):
         found = _if_any_cattle(run, incident, policy)
         if not found:
             return nothing
+        # the incident may end without the plan that tells of everybody
+        keep_owners(run, incident, found)
         try:
             members = members_before(run, incident)
         except Transient:  # then after the fence, whose plan says so
