@@ -66,6 +66,14 @@ def in_one_plan(told: dict[str, list[str]]) -> dict[str, list[str]]:
     }
 
 
+RACES = {
+    "cattle-host-back-meanwhile": "the host is back after the first copy",
+    "bmc-lies-found-later": "the host is back after the first step",
+}
+"""Scenario -> what in it comes a while after something done beside the fence.
+Whether the fence has ended by then hangs on how fast the engine's threads are:
+either story is right, so only the invariants are held against it."""
+
 ON_BOTH = [f for f in FILES if not scenario(f).in_memory_only]
 
 
@@ -74,7 +82,7 @@ def test_same_story(loaded: EmbeddedEngine, file: Path) -> None:
     told = scenario(file)
     real = play_on(loaded, told)
     assert broken(real) == []
-    if not told.engine_only:
+    if not told.engine_only and file.stem not in RACES:
         memory = played(told)
         ours, theirs = story(real), story(memory)
         if not any(subject.endswith(" ahead") for subject in ours):
