@@ -38,8 +38,16 @@ def loaded(engine: EmbeddedEngine) -> EmbeddedEngine:
     return engine
 
 
-def story(run: Played) -> dict[str, list[str]]:
-    """Subject -> what happened to it, in order, without times."""
+TRIED_AGAIN = {"return-after-aborted-storage-fence"}
+"""Scenarios in which how often a fence is tried, while Nova is away, is a
+matter of time: a cut that is asked for again is left out."""
+
+
+def story(run: Played, *, again: bool = True) -> dict[str, list[str]]:
+    """Subject -> what happened to it, in order, without times.
+
+    :param again: with cuts that were asked for more than once.
+    """
     told: dict[str, list[str]] = {}
     for entry in run.trace:
         text = CHOSEN.sub(r"\1 a host", entry["text"])
@@ -51,8 +59,8 @@ def story(run: Played) -> dict[str, list[str]]:
         subject = entry["subject"] + apart
         line = f"{entry['kind']}: {text}"
         lines = told.setdefault(subject, [])
-        # while Nova is away, how often a fence is tried is a matter of time
-        if not (line in lines and line.endswith(f"asked to cut {subject}")):
+        cut = line.endswith(f"asked to cut {subject}")
+        if again or not cut or line not in lines:
             lines.append(line)
     return told
 
@@ -84,7 +92,8 @@ def test_same_story(loaded: EmbeddedEngine, file: Path) -> None:
     assert broken(real) == []
     if not told.engine_only and file.stem not in RACES:
         memory = played(told)
-        ours, theirs = story(real), story(memory)
+        again = file.stem not in TRIED_AGAIN
+        ours, theirs = story(real, again=again), story(memory, again=again)
         if not any(subject.endswith(" ahead") for subject in ours):
             # its fence was the faster branch: one plan has everybody then
             ours, theirs = in_one_plan(ours), in_one_plan(theirs)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,27 @@ def full(full_lab_up: ModuleType) -> Iterator[ModuleType]:
     full_lab_up.reset()
     yield full_lab_up
     control.start_all()
+
+
+@pytest.fixture
+def ctl(full: ModuleType) -> ModuleType:
+    """The operator's side of the lab."""
+    import control
+
+    return control
+
+
+@pytest.fixture
+def w(full: ModuleType) -> ModuleType:
+    """How watches are started, and what they say."""
+    import watches
+
+    return watches
+
+
+@pytest.fixture
+def run(w: ModuleType, ctl: ModuleType, tmp_path: Path) -> Iterator[Any]:
+    """Watches that end with the test, and witnesses as quick as they are."""
+    ctl.set_policy(witnesses=w.policy()["witnesses"] | w.WITNESSES)
+    with w.running(tmp_path) as made:
+        yield made

@@ -21,14 +21,6 @@ IGNORE = {"ha:protection": "ignore"}
 RECOVERY_S = 200
 
 
-@pytest.fixture
-def ctl(full: ModuleType) -> ModuleType:
-    """The operator's side of the lab."""
-    import control
-
-    return control
-
-
 def boot_pets(
     lab: ModuleType, host: str, count: int, **more: Any
 ) -> list[str]:

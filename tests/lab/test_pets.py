@@ -16,14 +16,6 @@ PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 RECOVERY_S = 240
 
 
-@pytest.fixture
-def ctl(full: ModuleType) -> ModuleType:
-    """The operator's side of the lab."""
-    import control
-
-    return control
-
-
 def whole(report: dict[str, Any]) -> dict[str, Any]:
     """The report itself, in what `ha-pack incident show` prints."""
     found: dict[str, Any] = report.get("report") or report

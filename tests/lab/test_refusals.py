@@ -14,14 +14,6 @@ PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 RECOVERY_S = 200
 
 
-@pytest.fixture
-def ctl(full: ModuleType) -> ModuleType:
-    """The operator's side of the lab."""
-    import control
-
-    return control
-
-
 def orders(lab: ModuleType, mark: int) -> list[str]:
     """What BMCs were told to do since the mark."""
     whats = (a["what"] for a in lab.bmc_actions(mark))

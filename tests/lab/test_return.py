@@ -15,14 +15,6 @@ PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 HOST = "host1"
 
 
-@pytest.fixture
-def ctl(full: ModuleType) -> ModuleType:
-    """The operator's side of the lab."""
-    import control
-
-    return control
-
-
 def lose(lab: ModuleType, ctl: ModuleType) -> tuple[list[str], dict[str, Any]]:
     """Two pets, their host's power cut, and their recovery."""
     ids = [lab.post_server(f"pet-{n}", HOST, metadata=PET) for n in range(2)]

@@ -22,14 +22,6 @@ TWO_MAY_DIE = {
 }
 
 
-@pytest.fixture
-def ctl(full: ModuleType) -> ModuleType:
-    """The operator's side of the lab."""
-    import control
-
-    return control
-
-
 def boot_pets(lab: ModuleType, host: str, count: int) -> list[str]:
     """That many running pets on the host."""
     ids = [

@@ -5,8 +5,6 @@ the incident is opened once, handled once, and told.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,30 +14,6 @@ pytestmark = pytest.mark.lab_full
 
 PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 LEASE_S = 3
-
-
-@pytest.fixture
-def ctl(full: ModuleType) -> ModuleType:
-    """The operator's side of the lab."""
-    import control
-
-    return control
-
-
-@pytest.fixture
-def w(full: ModuleType) -> ModuleType:
-    """How watches are started, and what they say."""
-    import watches
-
-    return watches
-
-
-@pytest.fixture
-def run(w: ModuleType, ctl: ModuleType, tmp_path: Path) -> Iterator[Any]:
-    """Watches that end with the test, and witnesses as quick as they are."""
-    ctl.set_policy(witnesses=w.policy()["witnesses"] | w.WITNESSES)
-    with w.running(tmp_path) as made:
-        yield made
 
 
 def test_three_watches_open_one_incident(

@@ -26,6 +26,7 @@ from ha_actions.model import (
     Says,
     Testimony,
 )
+from ha_actions.model.server import ServerFailure
 from ha_actions.outside import Outside
 from ha_actions.ports import Reach
 from ha_actions.settings import Policy
@@ -274,3 +275,19 @@ def claim(until: float = NOW + 60, **more: Any) -> Claim:
 
 
 DEFAULTS = Policy()
+
+
+def server_failure(name: str) -> ServerFailure:
+    """Server ``vm`` of project p, which crashed alone on c1."""
+    return ServerFailure(
+        id="vm.1",
+        server="vm",
+        name=name,
+        project="p",
+        host="c1",
+        opened_at=NOW,
+        opened_by="alarm",
+        request_id="r",
+        policy="digest",
+        reason="crashed",
+    )

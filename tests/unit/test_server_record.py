@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from ha_actions.model.server import ServerFailure
 from ha_actions.records.incidents import Record
 from ha_actions.records.server_record import ServerOpened, ServerRecord
 from ha_actions.sim.ledger import MemoryLedger
-from unit.fakes import NOW, Clock
+from unit.fakes import Clock, server_failure
 
-FAILED = ServerFailure(
-    id="vm.1",
-    server="vm",
-    name="vm",
-    project="p",
-    host="c1",
-    opened_at=NOW,
-    opened_by="alarm",
-    request_id="r",
-    policy="digest",
-    reason="crashed",
-)
+FAILED = server_failure("vm")
 
 
 @pytest.fixture

@@ -13,27 +13,22 @@ from ha_actions.deciders.tidings_alone import (
 )
 from ha_actions.errors import Transient
 from ha_actions.model import Event
-from ha_actions.model.server import ServerFailure, ServerReport
+from ha_actions.model.server import ServerReport
 from ha_actions.records.untold import DROP_S, LATE_S, Marks
 from ha_actions.sim.ledger import MemoryLedger
 from ha_actions.step_parts.run import Run
 from ha_actions.steps.tell_late import TellLate
 from ha_actions.steps.tell_server_owner import TellServerOwner
-from unit.fakes import NOW, Clock, Journal, small_outside
+from unit.fakes import (
+    NOW,
+    Clock,
+    Journal,
+    server_failure,
+    small_outside,
+)
 
 SPACE = "00000000-0000-4000-8000-000000000007"
-FAILED = ServerFailure(
-    id="vm.1",
-    server="vm",
-    name="db",
-    project="p",
-    host="c1",
-    opened_at=NOW,
-    opened_by="alarm",
-    request_id="r",
-    policy="digest",
-    reason="crashed",
-)
+FAILED = server_failure("db")
 
 
 class Bus:
