@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).resolve().parent
+FIGURES = pytest.StashKey[list[str]]()
+"""What drills have measured, in the order in which they ran."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marker, so that strict markers accept it."""
+    config.stash[FIGURES] = []
     for noisy in ("config.cloud_region", "resource", "proxy"):
         config.addinivalue_line(
             "filterwarnings", f"ignore:::openstack.{noisy}"
@@ -54,6 +57,21 @@ def pytest_collection_modifyitems(
             items=[i for i in items if i not in kept]
         )
         items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What was measured, in one place, passed or not."""
+    found = terminalreporter.config.stash[FIGURES]
+    if found:
+        terminalreporter.section("measured")
+        terminalreporter.write("\n".join([*found, ""]))
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says one figure of a drill at the end of the run."""
+    found = request.config.stash[FIGURES]
+    return lambda text: found.append(f"{request.node.name}: {text}")
 
 
 @pytest.fixture(scope="session")

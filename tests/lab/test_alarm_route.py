@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def bus(full: ModuleType) -> ModuleType:
 
 
 def test_an_event_of_no_project_reaches_the_operators_alarm(
-    full: ModuleType, bus: ModuleType
+    full: ModuleType, bus: ModuleType, figure: Any
 ) -> None:
     with bus.receiver() as there:
         heard = bus.alarm(
@@ -57,7 +58,7 @@ def test_an_event_of_no_project_reaches_the_operators_alarm(
             event = there.got[number][2]["reason_data"]["event"]
             assert event["message_id"] == message
             assert ["incident", 1, str(number)] in event["traits"]
-    print(
+    figure(
         f"event -> alarm's action: p50 {bus.percentile(late, 0.5):.3f} s, "
         f"p95 {bus.percentile(late, 0.95):.3f} s of {len(late)}"
     )
@@ -108,7 +109,7 @@ def test_force_down_by_another_reaches_the_operators_alarm(
 
 
 def test_a_host_dies_and_nobody_does_anything(
-    full: ModuleType, bus: ModuleType
+    full: ModuleType, bus: ModuleType, figure: Any
 ) -> None:
     """The whole chain: the power goes, ha-watch, the broker, Aodh, the
     plug-in, Mistral, the server elsewhere.
@@ -135,7 +136,7 @@ def test_a_host_dies_and_nobody_does_anything(
     stage("incident open", lambda: control.still_open() == ["host1"])
     stage("evacuation posted", lambda: control.evacuations(id))
     stage("closed", lambda: not control.still_open())
-    print(f"seconds after the power went: {stages}")
+    figure(f"seconds after the power went: {stages}")
     moved = lab.server(id)
     assert (moved["status"], moved["host"] != "host1") == ("ACTIVE", True)
     assert lab.copies_running(id) == [moved["host"]]
@@ -155,7 +156,7 @@ def _down(lab: ModuleType, host: str) -> bool:
 
 
 def test_how_long_an_event_takes_to_become_an_execution(
-    full: ModuleType, bus: ModuleType
+    full: ModuleType, bus: ModuleType, figure: Any
 ) -> None:
     import control
 
@@ -179,7 +180,7 @@ def test_how_long_an_event_takes_to_become_an_execution(
         if number:  # the first one logs in
             late.append(time.time() - began)
     p50, p95 = bus.percentile(late, 0.5), bus.percentile(late, 0.95)
-    print(f"event -> execution of 50: p50 {p50:.2f} s, p95 {p95:.2f} s")
+    figure(f"event -> execution of 50: p50 {p50:.2f} s, p95 {p95:.2f} s")
     assert p95 < 5, late
 
 

@@ -40,7 +40,9 @@ def kinds(there: Any, server: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_a_crash_is_restarted_and_a_stop_is_left(full: ModuleType) -> None:
+def test_a_crash_is_restarted_and_a_stop_is_left(
+    full: ModuleType, figure: Any
+) -> None:
     import bus
     import control as ctl
 
@@ -75,7 +77,7 @@ def test_a_crash_is_restarted_and_a_stop_is_left(full: ModuleType) -> None:
                 "compute.instance.crashed", instance_id=ids[name]
             )
         now = lab.wait_server(ids["crashes"], RESTART_S, status="ACTIVE")
-        print(f"crash -> running again: {time.time() - began:.1f} s")
+        figure(f"crash -> running again: {time.time() - began:.1f} s")
         lab.until(
             lambda: "recovered" in kinds(there, ids["crashes"]),
             60,

@@ -123,7 +123,11 @@ def workflows(full: ModuleType) -> Iterator[None]:
 
 
 def test_a_stock_aodh_starts_each_incident_once(
-    full: ModuleType, bus: ModuleType, bridge: str, workflows: None
+    full: ModuleType,
+    bus: ModuleType,
+    bridge: str,
+    workflows: None,
+    figure: Any,
 ) -> None:
     """The operator's alarm, five times one incident; the tenant's, with his
     own rights; and his attempt at the operator's workflow.
@@ -147,7 +151,7 @@ def test_a_stock_aodh_starts_each_incident_once(
     for _ in range(5):
         publisher.event("x.op", incident=incident)
     bus.until(lambda: bus.exists(wanted), 30, "the execution", 0.05)
-    print(f"event -> execution by the bridge: {time.time() - began:.2f} s")
+    figure(f"event -> execution by the bridge: {time.time() - began:.2f} s")
     for kind in ("x.tenant", "x.bad"):
         publisher.event(
             kind, project_id=his, host="host1", incident=incident, server="s"

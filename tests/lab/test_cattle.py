@@ -35,7 +35,9 @@ def copies(lab: ModuleType, old: str) -> list[Any]:
     return [s for s in found if (s.metadata or {}).get("ha:replaces") == old]
 
 
-def test_cattle_serves_though_nothing_is_proven(full: ModuleType) -> None:
+def test_cattle_serves_though_nothing_is_proven(
+    full: ModuleType, figure: Any
+) -> None:
     import control as ctl
 
     lab = full
@@ -79,7 +81,7 @@ def test_cattle_serves_though_nothing_is_proven(full: ModuleType) -> None:
         lambda: f"the dead member being drained: {pool.members()}",
     )
     took = time.monotonic() - began
-    print(f"drained {took:.1f} s after the verdict")
+    figure(f"drained {took:.1f} s after the verdict")
     assert took < DRAINED_S
 
     new = lab.until(

@@ -204,7 +204,7 @@ def test_a_dead_bmc_holds_and_resume_goes_on(
 
 @pytest.mark.lab_core
 def test_five_alarms_at_once_are_one_incident(
-    full: ModuleType, ctl: ModuleType
+    full: ModuleType, ctl: ModuleType, figure: Any
 ) -> None:
     lab = full
     ids = boot_pets(lab, "host1", 3)
@@ -218,7 +218,7 @@ def test_five_alarms_at_once_are_one_incident(
     lab.until(
         lambda: all(map(ctl.exists, started)), 60, "Aodh starting all five"
     )
-    print(f"\npublished -> five executions: {time.time() - began:.2f} s")
+    figure(f"published -> five executions: {time.time() - began:.2f} s")
     outputs = [ctl.wait(one, RECOVERY_S) for one in started]
 
     assert len(ctl.incidents()) == 1

@@ -84,7 +84,7 @@ def names(ctl: ModuleType, what: str) -> set[str]:
 
 
 def test_install_twice_check_and_remove(
-    full: ModuleType, ctl: ModuleType
+    full: ModuleType, ctl: ModuleType, figure: Any
 ) -> None:
     pack("remove", "--yes", "--open-incidents-too")
     for what in ("workbooks", "workflows", "cron_triggers", "environments"):
@@ -95,12 +95,12 @@ def test_install_twice_check_and_remove(
     assert names(ctl, "workbooks") == set()
     began = time.monotonic()
     done = pack(*words, "--yes")
-    print(f"install: {time.monotonic() - began:.1f} s")
+    figure(f"install: {time.monotonic() - began:.1f} s")
     assert done["changes"] == shown["changes"]
     assert "create workbook ha.v1" in done["changes"]
     began = time.monotonic()
     assert pack("install", "--yes")["changes"] == []
-    print(f"install again: {time.monotonic() - began:.1f} s")
+    figure(f"install again: {time.monotonic() - began:.1f} s")
 
     # what the cron trigger would start
     assert ctl.wait(ctl.start({}, "ha.v1.reconcile"))["execution_state"] == (
@@ -108,7 +108,7 @@ def test_install_twice_check_and_remove(
     )
     began = time.monotonic()
     found = pack("check", "--executors", EXECUTORS, status=None)
-    print(f"check: {time.monotonic() - began:.1f} s")
+    figure(f"check: {time.monotonic() - began:.1f} s")
     lines = {line["check"]: line for line in found["lines"]}
     for line in found["lines"]:
         print(line["state"], line["check"], line["means"], line["cure"])

@@ -231,7 +231,7 @@ def test_a_drill_strikes_a_live_host_and_rescues_it(site: Site) -> None:
     assert whats.count("order ForceOff") == 2, "the strike, then the fence"
 
 
-def test_ten_pets_cost_few_calls(site: Site) -> None:
+def test_ten_pets_cost_few_calls(site: Site, figure: Any) -> None:
     lab = site.lab
     ids = [
         lab.post_server(f"pet-{n}", "host1", metadata=PET) for n in range(10)
@@ -248,5 +248,5 @@ def test_ten_pets_cost_few_calls(site: Site) -> None:
     for id in ids:
         assert len(lab.copies_running(id)) == 1
     calls = len(lab.calls_since(mark)) - FORETOLD
-    print(f"\n{calls} Nova calls for 10 pets")
+    figure(f"{calls} Nova calls for 10 pets")
     assert calls <= 3 * 10 + 10

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def plainly(lab: ModuleType, ids: dict[str, str], host: str) -> float:
     return max(watch.placed.values()) - began
 
 
-def test_ten_servers(full: ModuleType) -> None:
+def test_ten_servers(full: ModuleType, figure: Any) -> None:
     import control as ctl
 
     lab = full
@@ -154,8 +155,8 @@ def test_ten_servers(full: ModuleType) -> None:
     lab.reset()
     floor = plainly(lab, boot_ten(lab, ctl, "host1"), "host1")
 
-    print(
-        f"\n{len(calls)} Nova calls for 10 servers; first POST to last in "
+    figure(
+        f"{len(calls)} Nova calls for 10 servers; first POST to last in "
         f"place {ours:.1f} s, plainly {floor:.1f} s, "
         f"ratio {ours / floor:.2f}; seconds that stopped ones ran {moments}"
     )

@@ -87,7 +87,7 @@ def pack(full: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_tenants_workflow_runs_once_in_his_project(
-    bus: ModuleType, tenant: Tenant, pack: Any
+    bus: ModuleType, tenant: Tenant, pack: Any, figure: Any
 ) -> None:
     assert pack("alarm", WORKFLOW, "--on", "host_down") == 0
     time.sleep(bus.CACHE_S + 0.5)
@@ -98,7 +98,7 @@ def test_the_tenants_workflow_runs_once_in_his_project(
             DOWN, project_id=project, instance_id=server, incident=incident
         )
     bus.until(tenant.runs, 15, "the tenant's execution", 0.05)
-    print(f"tenant's event -> execution: {time.time() - began:.2f} s")
+    figure(f"tenant's event -> execution: {time.time() - began:.2f} s")
     time.sleep(2)  # doubles would have come by now
     [run] = tenant.runs()
     assert run["project_id"] == tenant.project
@@ -131,10 +131,10 @@ def test_a_tenants_alarm_cannot_start_the_operators_workflow(
 
 
 def test_the_probe_reaches_a_workflow_of_his(
-    full: ModuleType, tenant: Tenant, pack: Any
+    full: ModuleType, tenant: Tenant, pack: Any, figure: Any
 ) -> None:
     full.boot("shop", "host1")
     began = time.time()
     assert pack("alarm", WORKFLOW, "--probe", "shop") == 0
-    print(f"probe: {time.time() - began:.1f} s")
+    figure(f"probe: {time.time() - began:.1f} s")
     assert pack("status") == 0

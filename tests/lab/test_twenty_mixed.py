@@ -82,7 +82,7 @@ def plainly(lab: ModuleType, ids: dict[str, str]) -> float:
         return time.time() - began
 
 
-def test_twenty_mixed_started_by_hand(full: ModuleType) -> None:
+def test_twenty_mixed_started_by_hand(full: ModuleType, figure: Any) -> None:
     import control as ctl
 
     lab = full
@@ -127,8 +127,8 @@ def test_twenty_mixed_started_by_hand(full: ModuleType) -> None:
     lab.reset()
     floor = plainly(lab, boot_twenty(lab, ctl))
 
-    print(
-        f"\n{len(calls)} Nova calls for 20 servers; first POST to the last "
+    figure(
+        f"{len(calls)} Nova calls for 20 servers; first POST to the last "
         f"old server deleted {ours:.1f} s, plainly {floor:.1f} s, "
         f"ratio {ours / floor:.2f}"
     )

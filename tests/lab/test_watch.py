@@ -17,7 +17,7 @@ LEASE_S = 3
 
 
 def test_three_watches_open_one_incident(
-    full: ModuleType, w: ModuleType, run: Any
+    full: ModuleType, w: ModuleType, run: Any, figure: Any
 ) -> None:
     id = full.boot("db", "host1", metadata=PET)
     mark = w.mark()
@@ -27,13 +27,13 @@ def test_three_watches_open_one_incident(
     began = time.time()
     full.pull_plug("host1")
     took = w.stages("host1", began, run, 0)
-    print(f"power off -> incident open, three watches: {took}")
+    figure(f"power off -> incident open, three watches: {took}")
     assert took["incident open"] < w.bar(w.NOVA_DOWN_S + 2)
     w.handled_once(id, "host1", mark)
 
 
 def test_without_aodh_the_watch_starts_it(
-    full: ModuleType, ctl: ModuleType, w: ModuleType, run: Any
+    full: ModuleType, ctl: ModuleType, w: ModuleType, run: Any, figure: Any
 ) -> None:
     """Isolated, not cut: the BMC still reads On, so Nova must say it first."""
     id = full.boot("db", "host2", metadata=PET)
@@ -45,7 +45,7 @@ def test_without_aodh_the_watch_starts_it(
         began = time.time()
         full.isolate("host2")
         took = w.stages("host2", began, run, 0)
-        print(f"isolated -> incident open, no Aodh: {took}")
+        figure(f"isolated -> incident open, no Aodh: {took}")
         # Nova's word, and the grace in which Aodh could have done it
         limit = w.NOVA_DOWN_S + w.TIMING["grace_s"] + 2
         assert took["incident open"] < w.bar(limit)
@@ -55,7 +55,7 @@ def test_without_aodh_the_watch_starts_it(
 
 
 def test_a_beat_finds_a_death_sooner(
-    full: ModuleType, ctl: ModuleType, w: ModuleType, run: Any
+    full: ModuleType, ctl: ModuleType, w: ModuleType, run: Any, figure: Any
 ) -> None:
     id = full.boot("db", "host3", metadata=PET)
     mark = w.mark()
@@ -73,6 +73,6 @@ def test_a_beat_finds_a_death_sooner(
     full.pull_plug("host3")
     beats["host3"].kill()
     took = w.stages("host3", began, run, len(beats))
-    print(f"power off -> incident open, a beat of {LEASE_S} s: {took}")
+    figure(f"power off -> incident open, a beat of {LEASE_S} s: {took}")
     assert took["incident open"] < w.bar(6)
     w.handled_once(id, "host3", mark)
