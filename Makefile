@@ -81,14 +81,17 @@ test-aodh: $(READY)
 	  --disable-pip-version-check --no-build-isolation -e .
 	@$(VENV)/aodh/bin/python -m pytest -q -W ignore -m aodh tests/aodh
 
-# The whole control plane, Mistral distributed, the pack installed in it. It is
-# taken down again however this ends. DRILLS="lab_full and lab_core": those
-# that CI runs.
+# The whole control plane, Mistral distributed, the pack installed in it: so
+# many of them side by side share the drills, for a drill mostly waits. They are
+# taken down again however this ends. DRILLS="lab_full and lab_core": those that
+# CI runs.
+LABS ?= 2
 test-lab: $(READY)
-	@trap '$(LAB) down' EXIT; trap 'exit 130' INT TERM; \
-	  $(LAB) up --full && \
+	@trap 'for n in $$(seq $(LABS)); do HA_LAB=$$n $(LAB) down; done' EXIT; \
+	  trap 'exit 130' INT TERM; \
+	  for n in $$(seq $(LABS)); do HA_LAB=$$n $(LAB) up --full || exit; done && \
 	  $(BIN)/python -u -m pytest -v --durations=0 --durations-min=1 \
-	    -m "$(DRILLS)" tests/lab
+	    -n $(LABS) --dist loadscope -m "$(DRILLS)" tests/lab
 
 bench: $(READY)
 	@$(BIN)/python -m ha_installer.bench

@@ -4,9 +4,11 @@ left running.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,13 +16,17 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).resolve().parent
-FIGURES = pytest.StashKey[list[str]]()
-"""What drills have measured, in the order in which they ran."""
+FIGURE = "figure"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker, so that strict markers accept it."""
-    config.stash[FIGURES] = []
+    """Name the markers, so that strict markers accept them; with several
+    labs side by side (`make test-lab LABS=2`) each worker has its own.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker:
+        number = worker["workerid"].removeprefix("gw")
+        os.environ["HA_LAB"] = str(int(number) + 1)
     for noisy in ("config.cloud_region", "resource", "proxy"):
         config.addinivalue_line(
             "filterwarnings", f"ignore:::openstack.{noisy}"
@@ -61,17 +67,24 @@ def pytest_collection_modifyitems(
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """What was measured, in one place, passed or not."""
-    found = terminalreporter.config.stash[FIGURES]
+    found = [
+        f"{report.nodeid.rpartition('::')[2]}: {text}"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, text in getattr(report, "user_properties", ())
+        if name == FIGURE and report.when == "call"
+    ]
     if found:
         terminalreporter.section("measured")
         terminalreporter.write("\n".join([*found, ""]))
 
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def figure(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str], None]:
     """Says one figure of a drill at the end of the run."""
-    found = request.config.stash[FIGURES]
-    return lambda text: found.append(f"{request.node.name}: {text}")
+    return partial(record_property, FIGURE)
 
 
 @pytest.fixture(scope="session")

@@ -196,7 +196,7 @@ def _uv() -> str | None:
     found = shutil.which("uv")
     if found:
         return found
-    home = settings.STATE / "uv"
+    home = settings.FIRST / "uv"
     if not (home / "bin" / "uv").exists():
         shutil.rmtree(home, ignore_errors=True)
         _must([sys.executable, "-m", "venv", str(home)])

@@ -248,8 +248,9 @@ def environment(
         "PATH": f"{settings.BIN}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
         "PYTHONPATH": f"{settings.PLUGINS}:{settings.HOME}",
         "PYTHONWARNINGS": "ignore",
-        "HA_LAB_DIR": str(settings.STATE),
-        "HA_LAB_PORT_BASE": str(settings.BASE),
+        "HA_LAB": str(settings.NUMBER),
+        "HA_LAB_DIR": str(settings.FIRST),
+        "HA_LAB_PORT_BASE": str(settings.FIRST_BASE),
         MARK: f"{settings.STATE}:{name}",
     }
     return kept | dict(extra or {})

@@ -13,7 +13,11 @@ import uuid
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
-STATE = Path(os.environ.get("HA_LAB_DIR") or HOME / ".state").resolve()
+# Labs side by side: HA_LAB=2 is the second, beside the first's folder and
+# ports; what is installed they share.
+NUMBER = int(os.environ.get("HA_LAB") or 1)
+FIRST = Path(os.environ.get("HA_LAB_DIR") or HOME / ".state").resolve()
+STATE = FIRST if NUMBER == 1 else FIRST.with_name(f"{FIRST.name}-{NUMBER}")
 
 # Written by `up --full`, removed by `down`.
 PROFILE = STATE / "profile"
@@ -21,7 +25,7 @@ SIZE = PROFILE.read_text().strip() if PROFILE.exists() else "small"
 FULL = SIZE != "small"
 HEAT = SIZE == "full, with Heat"
 
-VENV = STATE / "venv"
+VENV = FIRST / "venv"
 BIN = VENV / "bin"
 ETC = STATE / "etc"
 LOG = STATE / "log"
@@ -36,14 +40,14 @@ REQUIREMENTS = HOME / "requirements.txt"
 # another, as on an operator's controller.
 MORE_REQUIREMENTS = HOME / "requirements-full.txt"
 MISTRAL_REQUIREMENTS = HOME / "requirements-mistral.txt"
-MISTRAL_VENV = STATE / "venv-mistral"
+MISTRAL_VENV = FIRST / "venv-mistral"
 MISTRAL_BIN = MISTRAL_VENV / "bin"
 AODH_REQUIREMENTS = HOME / "requirements-aodh.txt"
-AODH_VENV = STATE / "venv-aodh"
+AODH_VENV = FIRST / "venv-aodh"
 AODH_BIN = AODH_VENV / "bin"
 HEAT_REQUIREMENTS = HOME / "requirements-heat.txt"
 CLIENT_REQUIREMENTS = HOME / "requirements-clients.txt"
-CLIENT_VENV = STATE / "venv-clients"
+CLIENT_VENV = FIRST / "venv-clients"
 CHECKOUT = HOME.parent.parent
 PACK = ETC / "pack"
 
@@ -66,7 +70,8 @@ HOSTS = (
     else ("host1", "host2", "host3")
 )
 LISTEN = "127.0.0.1"
-BASE = int(os.environ.get("HA_LAB_PORT_BASE") or 21500)
+FIRST_BASE = int(os.environ.get("HA_LAB_PORT_BASE") or 21500)
+BASE = FIRST_BASE + 50 * (NUMBER - 1)
 
 # In the order of the offsets: append, never reorder, since the catalogue of a
 # made lab holds these ports.
