@@ -26,6 +26,9 @@ from mistral.db.v2 import api as db_api  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_log import log  # noqa: E402
 
+PAGE = 40
+"""Rows that one answer has at most; Mistral's own default is 1000."""
+
 
 class Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
     """One thread for each request."""
@@ -90,6 +93,7 @@ def main(folder: str, engine: bool) -> None:
     conf.set_override("connection", database, group="database")
     conf.set_override("auth_enable", False, group="pecan")
     conf.set_override("enabled", False, group="cron_trigger")
+    conf.set_override("max_limit", PAGE, group="api")
     conf.set_override("check_interval", 0, group="action_heartbeat")
     db_api.setup_db()
     skip_meta_schema()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from ha_actions.adapters.clock import SystemClock
 from ha_actions.adapters.ledger import MistralLedger
 from ha_actions.errors import (
     BadInput,
@@ -116,6 +117,23 @@ def test_names_by_prefix(ledger: MistralLedger) -> None:
         ledger.create(name, {"a": 1})
     assert ledger.names("ha.slot.") == ["ha.slot.1", "ha.slot.2"]
     assert ledger.names("none") == []
+
+
+def test_more_names_than_mistral_gives_at_once(ledger: MistralLedger) -> None:
+    wanted = [f"ha.many.{n}.{k:02}" for n in range(2) for k in range(35)]
+    for name in reversed(wanted):
+        ledger.create(name, {})
+        if name.endswith("1.00"):
+            SystemClock().sleep(1.1)  # what it is paged by has whole seconds
+    assert ledger.names("ha.many.") == wanted
+
+
+def test_names_that_cannot_be_told_apart(requests_mock: Any) -> None:
+    row = {"name": "ha.x", "created_at": "2026-01-01 00:00:00"}
+    answer = {"environments": [row], "next": f"{FAKE}/environments?marker=7"}
+    requests_mock.get(f"{FAKE}/environments", json=answer)
+    with pytest.raises(Failed, match="max_limit"):
+        MistralLedger(Rest(FAKE)).names("ha.")
 
 
 def test_hosts_have_all_sorts_of_names(ledger: MistralLedger) -> None:

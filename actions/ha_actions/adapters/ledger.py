@@ -98,16 +98,45 @@ class MistralLedger:
 
     def names(self, prefix: str) -> list[str]:
         """Names that start with the prefix, sorted."""
+        found: set[str] = set()
+        since, more = "", True
+        while more:
+            page, since, more = self._names_page(prefix, since)
+            if more and found.issuperset(page):
+                raise Failed(
+                    "ledger",
+                    f"More entries {prefix}* were made within one second "
+                    "than Mistral lists at once; raise its [api] max_limit.",
+                )
+            found.update(page)
+        return sorted(name for name in found if name.startswith(prefix))
+
+    def _names_page(
+        self, prefix: str, since: str
+    ) -> tuple[list[str], str, bool]:
+        """Names made since then, when the last of them was made, and whether
+        there are more.
+
+        Mistral lists ``[api] max_limit`` rows at once, and no more; the
+        marker in its ``next`` does not work for environments (seen on 23.0:
+        it wants an id and looks for a name). So a page begins with the
+        second in which the one before it ended.
+        """
+        params = {
+            "fields": "name,created_at",
+            "name": f"has:{prefix}",
+            "sort_keys": "created_at",
+        }
+        if since:
+            params["created_at"] = f"gte:{since}"
+        answer = self._send("GET", "/environments", params=params)
         what = f"list {prefix}*"
-        answer = self._send(
-            "GET",
-            "/environments",
-            params={"fields": "name", "name": f"has:{prefix}"},
-        )
         _check(answer, what)
-        entries = _body(answer, what).get("environments", [])
-        names = {str(entry.get("name")) for entry in entries}
-        return sorted(name for name in names if name.startswith(prefix))
+        body = _body(answer, what)
+        rows = body.get("environments", [])
+        last = str(rows[-1].get("created_at", "")) if rows else ""
+        names = [str(row.get("name")) for row in rows]
+        return names, last, bool(body.get("next"))
 
     def execution_state(self, execution: str) -> str:
         """Mistral's word for an execution, ``""`` if there is none."""
