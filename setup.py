@@ -42,11 +42,19 @@ ACTIONS = [
     "tell_late",
 ]
 
+OWN = [
+    "drain_members",
+    "copy_server",
+    "add_members",
+    "retire_server",
+]
+"""For tenants' workflows, with the caller's token."""
 
-def action(name: str) -> str:
+
+def action(name: str, prefix: str = "ha", folder: str = "steps") -> str:
     """The entry point of one action: module and class by convention."""
     cls = "".join(part.capitalize() for part in name.split("_"))
-    return f"ha.{name} = ha_actions.steps.{name}:{cls}"
+    return f"{prefix}.{name} = ha_actions.{folder}.{name}:{cls}"
 
 
 setup(
@@ -76,6 +84,7 @@ setup(
         "ha_actions.witnesses",
         "ha_actions.step_parts",
         "ha_actions.steps",
+        "ha_actions.own",
         "ha_actions.sim",
         "ha_alarms",
         "ha_installer",
@@ -132,7 +141,10 @@ setup(
         ],
     },
     entry_points={
-        "mistral.actions": [action(name) for name in ACTIONS],
+        "mistral.actions": [
+            *(action(name) for name in ACTIONS),
+            *(action(name, "ha.own", "own") for name in OWN),
+        ],
         "ha_actions.fences": [
             "redfish = ha_actions.fences.redfish:RedfishFence",
             "ipmi = ha_actions.fences.ipmi:IpmiFence",

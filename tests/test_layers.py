@@ -45,6 +45,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         OPENSTACK | {"sushy", "cryptography"},
     ),
     "witnesses": (PORTS | {"asking", "fencing/fence_file"}, {"tooz"}),
+    "own": (
+        PORTS | {"outside", "deciders", "records", "action", "own"},
+        set(),
+    ),
     "step_parts": (
         PORTS
         | {"outside", "deciders", "records", "asking", "fencing"}

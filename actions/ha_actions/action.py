@@ -1,8 +1,9 @@
 """The one place that touches mistral_lib: context in, result out.
 
-Any project can call any action that executors have. So every action of ours
+Any project can call any action that executors have. So an operator's action
 first checks the caller's project against the executor's own file, and only
-then makes its first call.
+then makes its first call; a tenant's action works with the caller's token
+alone, which allows what it allows.
 """
 
 from __future__ import annotations
@@ -22,28 +23,29 @@ from mistral_lib import actions
 
 from ha_actions.errors import HaError, Refused
 from ha_actions.model import Requires
-from ha_actions.outside import Outside, current, use
+from ha_actions.model.caller import Caller
+from ha_actions.outside import Outside, Own, current, use
 from ha_actions.step_parts.run import Run
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclass
-class HaAction(actions.Action):
-    """An operator's action. Subclasses are plain dataclasses of JSON values.
+class Answering(actions.Action):
+    """What all our actions are: plain dataclasses of JSON values.
 
     Mistral rebuilds an action from ``vars()`` without ``__init__``; so no
     clients and no class-level constants: those live at module level.
     """
 
     def run(self, context: Any) -> Any:
-        """Perform, and turn every ending into a Mistral result.
+        """Do it, and turn every ending into a Mistral result.
 
         An error returns as ``Result(error={kind, code, retryable, message,
         facts})``. SystemExit is caught too: Mistral takes it for SUCCESS.
         """
         try:
-            return self.perform(_enter(context))
+            return self._go(context)
         except HaError as error:
             LOG.warning("%s: %s", type(self).__name__, error.message)
             return actions.Result(error=error.as_dict())
@@ -60,8 +62,34 @@ class HaAction(actions.Action):
                 }
             )
 
+    def _go(self, context: Any) -> dict[str, Any]:
+        raise Refused("abstract", "This is not an action by itself.")
+
+
+@dataclass
+class HaAction(Answering):
+    """An operator's action, with the executor's own credentials."""
+
+    def _go(self, context: Any) -> dict[str, Any]:
+        return self.perform(_enter(context))
+
     def perform(self, run: Run) -> dict[str, Any]:
         """Do it. The result is small: ids, counts and where to go next."""
+        raise Refused("abstract", "This is not an action by itself.")
+
+
+@dataclass
+class OwnAction(Answering):
+    """A tenant's action, with the token of the execution and nothing else."""
+
+    def _go(self, context: Any) -> dict[str, Any]:
+        try:
+            return self.perform(_own(context))
+        except Refused as error:
+            raise _in_his_words(error) from error
+
+    def perform(self, own: Own) -> dict[str, Any]:
+        """Do it, in the caller's project."""
         raise Refused("abstract", "This is not an action by itself.")
 
 
@@ -114,8 +142,43 @@ def _enter(context: Any) -> Run:
     )
 
 
+def _own(context: Any) -> Own:
+    """What the caller's own token reaches.
+
+    :raises Refused: ``no_token``, ``token_expired``, ``foreign_cloud`` or
+        ``no_catalog``.
+    """
+    outside, security = _outside(), context.security
+    if outside.own is None:
+        raise Refused("no_own", "Tenants' actions do not work here.")
+    caller = Caller(
+        project=str(getattr(security, "project_id", None) or ""),
+        token=str(getattr(security, "auth_token", None) or ""),
+        catalog=getattr(security, "service_catalog", None) or {},
+        expires_at=str(getattr(security, "expires_at", None) or ""),
+        keystone=str(getattr(security, "auth_uri", None) or ""),
+        region=str(getattr(security, "region_name", None) or ""),
+        elsewhere=bool(getattr(security, "is_target", None)),
+        holder=str(context.execution.action_execution_id or uuid.uuid4()),
+    )
+    return outside.own(caller)
+
+
+def _in_his_words(error: Refused) -> Refused:
+    """Whose roles do not suffice: a tenant's, not the executor's."""
+    if error.code != "forbidden":
+        return error
+    what = error.message.partition("; give the executor")[0]
+    return Refused(
+        "forbidden",
+        f"{what} with the caller's token; an alarm acts with the roles that "
+        "you had in this project when you made it: get the role, and make "
+        "the alarm again.",
+    )
+
+
 @cache
-def classes() -> Mapping[str, type[HaAction]]:
+def classes() -> Mapping[str, type[Answering]]:
     """Every action of ours that is installed, by its Mistral name."""
     return {
         point.name: point.load()
@@ -145,17 +208,20 @@ def perform_by_name(
     project: str | None,
     execution: str,
     action_execution: str,
+    token: str = "",
 ) -> tuple[Any, Any]:
     """Do what an executor does with an action call: ``(data, error)``.
 
     For runs without an engine; the way through ``run`` is the same.
+
+    :param token: of the execution; tenants' actions need one.
     :raises Refused: ``no_action``, there is no such action.
     """
     cls = classes().get(name)
     if cls is None:
         raise Refused("no_action", f"There is no action {name!r}.")
     context = SimpleNamespace(
-        security=SimpleNamespace(project_id=project),
+        security=SimpleNamespace(project_id=project, auth_token=token),
         execution=SimpleNamespace(
             workflow_execution_id=execution,
             action_execution_id=action_execution,

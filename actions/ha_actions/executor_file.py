@@ -22,9 +22,10 @@ from ha_actions.adapters import alarm_names, bus_queues
 from ha_actions.adapters.barbican import Barbican
 from ha_actions.adapters.bus import MessageBus, topic_of
 from ha_actions.adapters.clock import SystemClock
+from ha_actions.adapters.cloud.by_token import Tokens
 from ha_actions.adapters.cloud.capacity import PlacementCapacity
 from ha_actions.adapters.cloud.openstack import OpenStackCloud
-from ha_actions.adapters.cloud.region import region_of
+from ha_actions.adapters.cloud.region import mistral_at, region_of
 from ha_actions.adapters.cloud.stacks import HeatStacks
 from ha_actions.adapters.gauges import TextFile
 from ha_actions.adapters.journal import LogJournal
@@ -34,7 +35,8 @@ from ha_actions.adapters.network_kdump import KdumpListener
 from ha_actions.adapters.record_store import ReportFolder
 from ha_actions.codec import from_json
 from ha_actions.fencing import fence_file
-from ha_actions.outside import NoBus, NoGauges, Outside
+from ha_actions.model.caller import Caller
+from ha_actions.outside import NoBus, NoGauges, Outside, Own
 from ha_actions.ports import (
     Bus,
     Capacity,
@@ -139,6 +141,7 @@ def from_file(path: str | None = None) -> Outside:
         alarms=alarm_names.of(region_of(what.cloud)),
         stacks=stacks_of(what.cloud, clock),
         gauges=TextFile(what.metrics) if what.metrics else NoGauges(),
+        own=own_of(what.cloud, clock),
     )
 
 
@@ -207,6 +210,28 @@ def cloud_of(
     return of
 
 
+def own_of(name: str, clock: Clock) -> Callable[[Caller], Own]:
+    """Caller -> what his own token reaches.
+
+    Of the cloud of ``clouds.yaml`` only places are used (certificates,
+    interface, region), never its credentials.
+
+    :raises BadInput: ``clouds.yaml`` has no such cloud.
+    """
+    tokens = Tokens(region_of(name), clock)
+
+    def of(caller: Caller) -> Own:
+        conn = tokens.connection(caller)
+        return Own(
+            caller=caller,
+            cloud=OpenStackCloud(conn, clock),
+            ledger=MistralLedger(mistral_at(conn.config)),
+            clock=clock,
+        )
+
+    return of
+
+
 def stacks_of(name: str, clock: Clock) -> Callable[[str], Stacks]:
     """Request id -> Heat of the cloud ``name`` of ``clouds.yaml``.
 
@@ -265,16 +290,7 @@ def mistral_of(name: str) -> adapter.Adapter:
 
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
-    config = region_of(name)
-    return adapter.Adapter(
-        config.get_session(),
-        service_type="workflow",
-        interface=config.get_interface("workflow"),
-        region_name=config.get_region_name("workflow"),
-        endpoint_override=config.get_endpoint("workflow"),
-        raise_exc=False,
-        connect_retries=0,
-    )
+    return mistral_at(region_of(name))
 
 
 def witnesses_of(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ha_actions.model import Event
+from ha_actions.model.caller import Caller
 from ha_actions.ports import (
     Bus,
     Clock,
@@ -45,6 +46,17 @@ class NoGauges:
 
 
 @dataclass(frozen=True)
+class Own:
+    """What a tenant's action works with: all of it by the tenant's token."""
+
+    caller: Caller
+    cloud: Cloud
+    ledger: Ledger
+    """Notes in the caller's project, in Mistral's environments."""
+    clock: Clock
+
+
+@dataclass(frozen=True)
 class Outside:
     """Every port, and who may use them."""
 
@@ -74,6 +86,8 @@ class Outside:
     gauges: Gauges = field(default_factory=NoGauges)
     stacks: Callable[[str], Stacks] | None = None
     """Request id -> Heat, as ``cloud``; None: no stack is looked at."""
+    own: Callable[[Caller], Own] | None = None
+    """For tenants' actions; None: they are refused."""
 
 
 _current: list[Outside] = []

@@ -142,18 +142,20 @@ class EmbeddedEngine:
         execution_id: str | None = None,
         project: str = "operator",
         env: Mapping[str, Any] | None = None,
+        token: str | None = None,
     ) -> str:
         """Start an execution and give its id; an id that exists is it.
 
         ``project`` is what actions see as ``context.security.project_id``,
-        ``env`` what expressions read by ``env()``.
+        ``env`` what expressions read by ``env()``, ``token`` what tenants'
+        actions work with.
 
         :raises BadInput: no such workflow, or its inputs do not fit.
         """
         from mistral import exceptions
         from mistral.rpc import clients
 
-        self._context(project)
+        self._context(project, token)
         try:
             execution = clients.get_engine_client().start_workflow(
                 workflow,
@@ -256,7 +258,9 @@ class EmbeddedEngine:
         clients.get_engine_client()  # registers the option
         cfg.CONF.set_override("rpc_response_timeout", 60)
 
-    def _context(self, project: str = "operator") -> None:
+    def _context(
+        self, project: str = "operator", token: str | None = None
+    ) -> None:
         """Mistral wants a security context in every thread that calls it."""
         from mistral import context
 
@@ -264,7 +268,7 @@ class EmbeddedEngine:
             context.MistralContext(
                 user_id="embedded",
                 project_id=project,
-                auth_token=None,
+                auth_token=token,
                 is_admin=True,
             )
         )

@@ -16,7 +16,9 @@ from ha_installer.tenant import EVENTS
 ROOT = Path(__file__).parents[2]
 ALARMS = (ROOT / "docs" / "alarms.md").read_text()
 TENANTS = (ROOT / "docs" / "tenants.md").read_text()
-EXAMPLE = (ROOT / "alarms" / "examples" / "web_tier.yaml").read_text()
+EXAMPLE = "".join(
+    p.read_text() for p in (ROOT / "alarms" / "examples").glob("*.yaml")
+)
 TYPED = sorted(
     set(re.findall(r"^(?:#\s+)?(ha-pack tenant .*)$", TENANTS + EXAMPLE, re.M))
 )

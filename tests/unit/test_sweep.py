@@ -22,8 +22,9 @@ from unit.fakes import NOW, Clock, incident
 ROOT = Path(__file__).parents[2]
 OLD = NOW - house.KEEP_S - 1
 YOUNG = NOW - house.KEEP_S + 60
-NO_ENTRIES = {"v1", "v", "pack", "probe"}
-"""Workflows, the folder's mark, an event: no entries of the ledger."""
+NO_ENTRIES = {"v1", "v", "pack", "probe", "own"}
+"""Workflows, the folder's mark, an event, notes in tenants' own projects: no
+entries of the ledger."""
 
 
 def kinds_in_the_source() -> set[str]:

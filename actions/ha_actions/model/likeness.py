@@ -56,6 +56,8 @@ class Likeness:
     """Servers beside which it should not land."""
     ports: tuple[Port, ...] = ()
     """Of the old server, free to be taken; none: it gets new ones."""
+    user_data: str | None = None
+    """Base64, where its owner tells it; None: as Nova shows it."""
 
 
 PLAIN = Likeness()

@@ -22,6 +22,7 @@ from ha_actions.sim.beats import SimToozBeat
 from ha_actions.sim.bus import SimBus
 from ha_actions.sim.cloud import SimCloud
 from ha_actions.sim.devices import SimNetwork, fence_of
+from ha_actions.sim.own import OwnWorlds
 from ha_actions.sim.stacks import SimStacks
 from ha_actions.sim.world import World
 
@@ -55,6 +56,7 @@ def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
         namespace=NAMESPACE,
         bus=SimBus(world, journal),
         stacks=lambda request_id: SimStacks(world, request_id),
+        own=OwnWorlds(world),
     )
 
 

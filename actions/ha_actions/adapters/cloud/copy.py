@@ -66,6 +66,7 @@ class Copier:
         owner = in_project(self._api.conn, guest.project)
         body = {
             **_plain(old),
+            **_user_data(guest, old, like.user_data),
             **_disks(old, like),
             "flavorRef": self._flavor(guest, old),
             "metadata": {**(old.get("metadata") or {}), **metadata},
@@ -237,13 +238,29 @@ def _plain(old: Mapping[str, Any]) -> Body:
         "OS-DCF:diskConfig": old.get("OS-DCF:diskConfig") or "MANUAL",
     }
     copied = {
-        "user_data": "OS-EXT-SRV-ATTR:user_data",
         "availability_zone": "pinned_availability_zone",
         "description": "description",
         "trusted_image_certificates": "trusted_image_certificates",
     }
     body.update({new: old[was] for new, was in copied.items() if old.get(was)})
     return body
+
+
+def _user_data(guest: Guest, old: Mapping[str, Any], told: str | None) -> Body:
+    """What it is to be told when it first boots.
+
+    :raises Refused: ``cannot_copy``: Nova shows it to administrators only,
+        and nobody has told it.
+    """
+    key = "OS-EXT-SRV-ATTR:user_data"
+    if told is None and key not in old:
+        raise _cannot(
+            guest,
+            "Nova shows its user data to administrators only, so they must "
+            "be given: as the input user_data, empty if it has none",
+        )
+    found = old.get(key) if told is None else told
+    return {"user_data": found} if found else {}
 
 
 def _all_seen(guest: Guest, old: Mapping[str, Any], like: Likeness) -> None:

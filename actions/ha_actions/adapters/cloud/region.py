@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import openstack
+from keystoneauth1 import adapter
 from openstack import exceptions
 
 from ha_actions.errors import BadInput
@@ -34,3 +35,16 @@ def region_of(name: str | None) -> Any:
     if session.timeout is None:  # clouds.yaml: api_timeout
         session.timeout = PATIENCE_S
     return found
+
+
+def mistral_at(region: Any) -> adapter.Adapter:
+    """The API of Mistral there; no call is repeated, no status raises."""
+    return adapter.Adapter(
+        region.get_session(),
+        service_type="workflow",
+        interface=region.get_interface("workflow"),
+        region_name=region.get_region_name("workflow"),
+        endpoint_override=region.get_endpoint("workflow"),
+        raise_exc=False,
+        connect_retries=0,
+    )

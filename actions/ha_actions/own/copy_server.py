@@ -1,0 +1,85 @@
+"""ha.own.copy_server: a new server in the place of a custom one, once."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from ha_actions.action import OwnAction
+from ha_actions.deciders import own as rules
+from ha_actions.deciders.likeness import may_move, moving
+from ha_actions.deciders.policy_tags import TAG_INCIDENT, TAG_REPLACES
+from ha_actions.errors import HaError, NoAnswer, Transient
+from ha_actions.model import Claim, Guest
+from ha_actions.model.likeness import Likeness
+from ha_actions.outside import Own
+from ha_actions.own.desk import Desk
+
+DEADLINE_S = 150
+
+
+@dataclass
+class CopyServer(OwnAction):
+    """Create a server like it, with new ports, in the caller's project.
+
+    Same name, flavor, image, networks, security groups, key, group and
+    metadata, and ``ha:replaces``: a repeat finds that one. A server with
+    volumes is copied after host_fenced only; those that outlive it come over
+    by ha.own.retire_server.
+
+    :param server: its id; tagged ``ha:protection=custom``.
+    :param event: ``<% env().event %>``: host_down or host_fenced of it.
+    :param user_data: text for the new server's first boot, empty for none;
+        None: as Nova shows it, which is to administrators only.
+    :returns: ``{outcome, copy}``: ``done`` or ``already``, the new id.
+    """
+
+    server: str
+    event: Any
+    user_data: Any = None
+
+    def perform(self, own: Own) -> dict[str, Any]:
+        """One POST; without an answer it is looked for, then asked anew."""
+        desk = Desk(own, self.server, self.event)
+        with desk.claimed() as claim:
+            if desk.copy is not None:
+                rules.broken(desk.copy)
+                return {"outcome": "already", "copy": desk.copy.id}
+            old = desk.needed()
+            rules.must_be_copied_later(old, desk.fenced)
+            now, posted = own.clock.now(), desk.notes().posted_at
+            if now < posted + rules.UNANSWERED_S:
+                raise Transient(
+                    "unanswered",
+                    "A new server was asked for and Nova did not answer; it "
+                    "may still make it, so nothing is asked again yet.",
+                )
+            made = self._post(desk, old, claim)
+        return {"outcome": "done", "copy": made}
+
+    def _post(self, desk: Desk, old: Guest, claim: Claim) -> str:
+        later: tuple[str, ...] = ()
+        if may_move(old):
+            later = tuple(d.volume for d in moving(desk.cloud.disks(old)))
+        like = Likeness(later=later, user_data=_told(self.user_data))
+        marks = {TAG_REPLACES: old.id}
+        if desk.incident:
+            marks[TAG_INCIDENT] = desk.incident
+        desk.note(posted_at=desk.own.clock.now())
+        try:
+            made = desk.cloud.recreate(old, marks, claim, like)
+        except NoAnswer:
+            raise
+        except HaError:  # nothing was made
+            desk.note(posted_at=0.0)
+            raise
+        desk.note(posted_at=0.0)
+        return made
+
+
+def _told(text: Any) -> str | None:
+    """As Nova takes it. Source: nova, servers API: base64."""
+    if text is None:
+        return None
+    return base64.b64encode(str(text).encode()).decode()
