@@ -201,7 +201,7 @@ class Recovery:
     tries: int = knob(
         2,
         "Evacuations of one guest after a failed spawn, the first one "
-        "included.",
+        "included; each to another host.",
         low=1,
         high=5,
     )

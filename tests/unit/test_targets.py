@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ha_actions.deciders.targets import pick, spare, usable, wanted
+from ha_actions.deciders.targets import (
+    NAMED,
+    another,
+    pick,
+    spare,
+    usable,
+    wanted,
+)
 from ha_actions.model import Aggregate, Host, Migration
 from unit import fake_openstack as fake
 from unit.fake_openstack import Lab, claim
@@ -75,6 +82,23 @@ def test_each_host_is_tried_once() -> None:
     assert pick(["a"], [record("a", "accepted")], 0) == "a"
     assert pick(["a", "b"], [record("b"), record("a")], 0) == ""
     assert pick([], [], 0) == ""
+
+
+def test_after_a_failed_spawn_another_host_is_named() -> None:
+    near = host("c3", aggregates=("gpu",))
+    far, down = host("c2"), host("c4", up=False, aggregates=DEAD.aggregates)
+    hosts = [DEAD, far, near, down]
+    failed = record("c5", "failed")
+    assert another(hosts, DEAD, [], 0) == ""
+    assert another(hosts, DEAD, [record("")], 0) == "", "no room anywhere"
+    assert another(hosts, DEAD, [record("c5", "done")], 0) == ""
+    assert another(hosts, DEAD, [failed], 1) == "c3", "of its aggregate"
+    assert another(hosts, DEAD, [failed, record("c3")], 0) == "c2"
+    tried = [record("c3", "failed"), record("c2", "failed")]
+    assert another(hosts, DEAD, tried, 0) == ""
+    refused = [record(f"x{n}") for n in range(NAMED)]
+    assert another(hosts, DEAD, [failed, *refused[1:]], 0) == "c3"
+    assert another(hosts, DEAD, [failed, *refused], 0) == ""
 
 
 @pytest.mark.parametrize(("to", "body"), [("c2", {"host": "c2"}), ("", {})])

@@ -11,6 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ha_actions.model import Aggregate, Host, Migration
 
+NAMED = 3
+"""So many hosts that its scheduler then refuses are named to Nova for one
+guest; after that it waits for room."""
+
 RESERVED = "reserved"
 """How the reason of a host that is kept disabled as a spare begins."""
 
@@ -67,3 +71,33 @@ def pick(
     tried = {r.dest for r in records if not r.in_flight}
     left = [name for name in usable if name not in tried]
     return left[turn % len(left)] if left else ""
+
+
+def spawn_failed(records: Sequence[Migration]) -> bool:
+    """Whether a host took it, and could not run it."""
+    return any(r.status == "failed" and r.dest for r in records)
+
+
+def another(
+    hosts: Sequence[Host], dead: Host, records: Sequence[Migration], turn: int
+) -> str:
+    """A host for a guest whose spawn failed on the one that Nova chose.
+
+    Of those that were not tried, one that shares most aggregates with the
+    dead host. Empty: nothing has failed, or nowhere is left to try: Nova
+    chooses. Left alone it would choose the same host again: it remembers
+    none that failed.
+    Source: nova 34, conductor/manager.py, rebuild_instance: the scheduler is
+    told to ignore the source alone; virt failures end as ``failed``, its own
+    refusals as ``error``.
+    """
+    refused = sum(r.status == "error" for r in records)
+    if not spawn_failed(records) or refused >= NAMED:
+        return ""
+    shares = {
+        h.name: len(set(h.aggregates) & set(dead.aggregates)) for h in hosts
+    }
+    tried = {r.dest for r in records} | {dead.name}
+    left = usable(hosts, shares.keys() - tried)
+    most = max((shares[name] for name in left), default=0)
+    return pick([n for n in left if shares[n] == most], records, turn)

@@ -1,13 +1,25 @@
-"""Where one batch's evacuations go: the policy's hosts, spares enabled."""
+"""Where one batch's evacuations go: the policy's hosts, spares enabled, and
+elsewhere than where a spawn has failed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ha_actions.deciders.targets import pick, spare, usable, wanted
+from ha_actions.deciders.targets import (
+    another,
+    pick,
+    spare,
+    spawn_failed,
+    usable,
+    wanted,
+)
 from ha_actions.errors import HaError, Refused
 from ha_actions.model import Migration
 from ha_actions.step_parts.batch_step import Job
+
+FRESH_S = 10.0
+"""Who is up is asked again after so long."""
 
 
 class Aim:
@@ -34,8 +46,16 @@ class Aim:
         return self._names is not None
 
     def host_for(self, guest: str, records: Sequence[Migration]) -> str:
-        """Where to next; empty: nowhere that has not been tried."""
-        return pick(self._usable, records, self._turn.get(guest, 0))
+        """Where to next; empty: nowhere that has not been tried, or Nova
+        chooses."""
+        turn = self._turn.get(guest, 0)
+        if self.chosen:
+            return pick(self._usable, records, turn)
+        if not spawn_failed(records):
+            return ""
+        cloud = self._job.cloud
+        hosts = self._job.run.patiently(lambda: cloud.hosts(max_age_s=FRESH_S))
+        return another(hosts, self._job.host, records, turn)
 
     def enable_spare(self) -> bool:
         """Enable one more reserved host; whether there was one.

@@ -177,13 +177,12 @@ class _Evacuation:
         self, planned: Planned, records: list[Migration], now: Guest | None
     ) -> str:
         """Where the policy sends it next; a spare is enabled when all that
-        are up had no room. Empty: Nova chooses, or nowhere is left."""
-        if not self.aim.chosen or now is None:
-            return ""
-        if now.host != planned.guest.host:
+        are up had no room. Without such a policy: where no spawn of it has
+        failed. Empty: Nova chooses, or nowhere is left."""
+        if now is None or now.host != planned.guest.host:
             return ""
         to = self.aim.host_for(planned.guest.id, records)
-        full = not any(r.in_flight for r in records)
+        full = self.aim.chosen and not any(r.in_flight for r in records)
         if not to and full and self.aim.enable_spare():
             to = self.aim.host_for(planned.guest.id, records)
         return to
