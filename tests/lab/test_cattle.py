@@ -49,6 +49,7 @@ def test_cattle_serves_though_nothing_is_proven(
         config_drive=True,
         tags=["gold"],
         description="a web server",
+        hostname="www",
     )
     other = lab.post_server("other", "host2", metadata=CATTLE)
     for id in (old, other):
@@ -104,6 +105,7 @@ def test_cattle_serves_though_nothing_is_proven(
         "config_drive",
         "description",
         "key_name",
+        "OS-EXT-SRV-ATTR:hostname",
     ):
         assert made[key] == before[key], key
     assert "gold" in made["tags"]

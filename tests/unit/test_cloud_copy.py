@@ -44,6 +44,7 @@ def old(**changes: Any) -> dict[str, Any]:
             "OS-EXT-SRV-ATTR:user_data": SECRET,
             "config_drive": "True",
             "pinned_availability_zone": "az1",
+            "OS-EXT-SRV-ATTR:hostname": "www",
             **changes,
         },
     )
@@ -60,6 +61,7 @@ def ready(mock: Any, **changes: Any) -> None:
     mock.get(f"{NOVA}/servers/a", json={"server": old(**changes)})
     mock.get(f"{NOVA}/flavors/detail", json={"flavors": [FLAVOR]})
     mock.get(f"{fake.NEUTRON}/ports", json={"ports": [fake.port("a")]})
+    mock.get(f"{fake.GLANCE}/images/img-1", json={"status": "active"})
     mock.post(
         f"{NOVA}/servers", status_code=202, json={"server": {"id": "new"}}
     )
@@ -84,6 +86,7 @@ def test_the_copy_is_like_the_old_one(
             "OS-DCF:diskConfig": "MANUAL",
             "user_data": SECRET,
             "availability_zone": "az1",
+            "hostname": "www",
             "metadata": {"ha:protection": "cattle", **META},
             "tags": ["blue", "ha:incident:i1", "ha:replaces:a"],
             "networks": [{"uuid": "net-1"}],
@@ -348,6 +351,32 @@ def test_a_claim_that_is_over_sends_nothing(lab: Lab) -> None:
         lab.cloud.recreate(guest(), META, claim(until=1.0))
     assert met.value.code == "superseded"
     assert lab.sent("POST") == []
+
+
+def test_a_hostname_that_nova_made_is_made_anew(lab: Lab) -> None:
+    ready(lab.mock, **{"OS-EXT-SRV-ATTR:hostname": "Server-a"})
+    lab.cloud.recreate(guest(), META, claim())
+    (post,) = lab.sent("POST")
+    assert "hostname" not in post.json()["server"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"status_code": 404}, "its image img-1 is gone"),
+        ({"json": {"status": "deactivated"}}, "img-1 is deactivated"),
+    ],
+)
+def test_an_image_that_boots_nothing_is_told_beforehand(
+    lab: Lab, answer: Any, says: str
+) -> None:
+    lab.mock.get(f"{fake.GLANCE}/images/img-1", **answer)
+    assert says in lab.cloud.lacks(guest())
+
+
+def test_a_role_that_we_lack_is_told_beforehand(lab: Lab) -> None:
+    fake.keystone(lab.mock, projects=False)
+    assert "role admin there" in lab.cloud.lacks(guest())
 
 
 def test_what_a_copy_would_lack_is_read_and_nothing_made(lab: Lab) -> None:

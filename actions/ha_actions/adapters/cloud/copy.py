@@ -47,6 +47,8 @@ class Copier:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._entered: set[str] = set()
+        self._bootable: dict[str, str] = {}
 
     def make(
         self,
@@ -99,10 +101,13 @@ class Copier:
     def lacks(self, guest: Guest, *, new_ports: bool = True) -> str:
         """Why :meth:`make` would refuse it now; empty: it would not.
 
-        By the same looks; nothing is made.
+        By the same looks, and two that Nova or Keystone would take then:
+        the image, and our role in the project. Nothing is made.
         """
         try:
             old = self._old(guest)
+            self._enter(guest.project)
+            self._image(guest, old)
             self._flavor(guest, old)
             if new_ports:
                 self._networks(guest)
@@ -128,6 +133,26 @@ class Copier:
         if like is not None:
             _all_seen(guest, old, like)
         return old
+
+    def _enter(self, project: str) -> None:
+        """:raises Refused: ``forbidden``; asked once for each project."""
+        if project not in self._entered:
+            in_project(self._api.conn, project)
+            self._entered.add(project)
+
+    def _image(self, guest: Guest, old: Mapping[str, Any]) -> None:
+        """:raises Refused: Glance has its image no more, or gives it to
+        nobody; asked once for each image."""
+        image = (old.get("image") or {}).get("id")
+        if not image or not self._api.offers("image"):
+            return
+        if image not in self._bootable:
+            found = self._api.get("image", f"/images/{image}")
+            self._bootable[image] = (found or {}).get("status") or "gone"
+        if self._bootable[image] != "active":
+            raise _cannot(
+                guest, f"its image {image} is {self._bootable[image]}"
+            )
 
     def _flavor(self, guest: Guest, old: Mapping[str, Any]) -> str:
         """Id of the flavor; a server's record holds only its properties."""
@@ -241,8 +266,11 @@ def _plain(old: Mapping[str, Any]) -> Body:
         "availability_zone": "pinned_availability_zone",
         "description": "description",
         "trusted_image_certificates": "trusted_image_certificates",
+        "hostname": "OS-EXT-SRV-ATTR:hostname",
     }
     body.update({new: old[was] for new, was in copied.items() if old.get(was)})
+    if body.get("hostname") == f"Server-{old['id']}":
+        del body["hostname"]  # Nova's own, for a name that makes none
     return body
 
 
