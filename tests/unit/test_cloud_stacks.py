@@ -21,6 +21,7 @@ PLACE = StackPlace(
     nested="n1",
     nested_name="shop-group-x",
     resource="0",
+    parent="group",
 )
 ILL = {"mark_unhealthy": True, "resource_status_reason": "its host died"}
 
@@ -89,13 +90,17 @@ def test_a_server_that_heat_is_replacing_is_still_the_stacks(
     """Its list has the new one alone; nobody may make a third."""
     mine = stack(stack_status=status)
     lab.mock.get(f"{HEAT}/stacks", json={"stacks": [mine]})
-    new = body("0", GROUP, physical_resource_id="id-new")
+    new = body(
+        "0", GROUP, physical_resource_id="id-new", parent_resource="group"
+    )
     lab.mock.get(f"{SHOP}/resources", json={"resources": [new]})
     events = [
         body("0", GROUP),
         body("0", GROUP, physical_resource_id="id-new"),
         body("0", GROUP, physical_resource_id=None),
         body("shop", SHOP, physical_resource_id="s1"),
+        body("group", SHOP, physical_resource_id="n1"),
+        body("shop-group-x", GROUP, physical_resource_id="n1"),
     ]
     lab.mock.get(f"{SHOP}/events", json={"events": events})
     found = heat.places(PROJECT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,6 +197,26 @@ def test_replaced_by(changes: dict[str, Any], whole: str, new: str) -> None:
         resources=(resource("web", **changes),),
     )
     assert replaced_by(state, place(), "id-web") == new
+
+
+def whole(*resources: StackResource) -> StackState:
+    return StackState(
+        id="s1", name="shop", status="UPDATE_COMPLETE", resources=resources
+    )
+
+
+def test_a_nested_stack_that_was_made_anew() -> None:
+    """Aodh's trust+heat has the whole member of a group replaced."""
+    was = replace(place("web", "n1"), parent="m1")
+    new = resource("web", stack="n9", parent="m1", physical="new")
+    other = resource("web", stack="n2", parent="m2", physical="another's")
+    assert replaced_by(whole(new, other), was, "id-web") == "new"
+    assert replaced_by(whole(new, other), place("web", "n1"), "id-web") == ""
+    assert replaced_by(whole(other), was, "id-web") == ""
+    twin = replace(new, stack="n8", physical="which")
+    assert replaced_by(whole(new, twin), was, "id-web") == "", "unclear"
+    there = resource("port", "OS::Neutron::Port", stack="n1", parent="m1")
+    assert replaced_by(whole(new, there), was, "id-web") == "", "n1 is there"
 
 
 @pytest.mark.parametrize(

@@ -116,13 +116,31 @@ def resource_at(state: StackState, place: StackPlace) -> StackResource | None:
 def replaced_by(state: StackState, place: StackPlace, server: str) -> str:
     """Id of the server that the stack has in the old one's place; or empty.
 
+    Aodh's ``trust+heat`` marks the whole member of a group: then the nested
+    stack is another one, in the same place of the outer.
+    Source: aodh 23, notifier/heat.py.
+
     :param server: the old one's id.
     """
-    found = resource_at(state, place)
+    found = resource_at(state, place) or _in_another(state, place)
     if found is None or found.physical in ("", server):
         return ""
     good = found.status.endswith("_COMPLETE")
     return found.physical if good and not _at_work(state) else ""
+
+
+def _in_another(state: StackState, place: StackPlace) -> StackResource | None:
+    """The same place of a nested stack that was made anew, if it is clear."""
+    if not place.parent or any(
+        r.stack == place.nested for r in state.resources
+    ):
+        return None
+    alike = [
+        r
+        for r in state.resources
+        if (r.parent, r.name, r.type) == (place.parent, place.resource, SERVER)
+    ]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _at_work(state: StackState) -> bool:

@@ -49,6 +49,8 @@ class StackPlace:
     """Id of the stack that has the resource: the root, or one inside it."""
     nested_name: str
     resource: str
+    parent: str = ""
+    """The resource of the outer stack that is the nested one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ project of the token. Source: heat, api/openstack/v1/util.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -60,10 +60,15 @@ class HeatStacks:
                 if server:
                     found[server] = _place(project, stack, body)
             if not str(stack.get("stack_status", "")).endswith("_COMPLETE"):
-                for body in self._past(project, stack):
+                past = self._past(project, stack)
+                outer = _parents(past)
+                for body in past:
                     server = body.get("physical_resource_id")
                     if server and server not in found:
-                        found[server] = _place(project, stack, body)
+                        parent = outer.get(_owner(body)[1], "")
+                        found[server] = _place(
+                            project, stack, body | {"parent_resource": parent}
+                        )
         return found
 
     def state(self, place: StackPlace) -> StackState | None:
@@ -190,6 +195,16 @@ def _owner(body: Mapping[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
+def _parents(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Nested stack -> the resource that it was of the outer one; an event
+    does not name that, but the outer stack has events of it."""
+    return {
+        id: one["resource_name"]
+        for one in events
+        if (id := one.get("physical_resource_id")) and _owner(one)[1] != id
+    }
+
+
 def _place(
     project: str, stack: Mapping[str, Any], body: Mapping[str, Any]
 ) -> StackPlace:
@@ -201,6 +216,7 @@ def _place(
         nested=id or stack["id"],
         nested_name=name or stack["stack_name"],
         resource=body["resource_name"],
+        parent=body.get("parent_resource") or "",
     )
 
 
