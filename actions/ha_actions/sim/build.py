@@ -96,7 +96,13 @@ def build(spec: WorldSpec, clock: TurnClock | FreeClock) -> World:
             name=name,
             project=spec.guests[stack.servers[0]].project,
             status=stack.status,
-            servers={s: SimResource(uid("guest", s)) for s in stack.servers},
+            servers={
+                s: SimResource(
+                    uid("guest", s),
+                    nested=uid("nested stack", s) if stack.grouped else "",
+                )
+                for s in stack.servers
+            },
             also_replaces=tuple(stack.also_replaces),
             own_ports=stack.own_ports,
         )

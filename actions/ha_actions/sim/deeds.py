@@ -308,6 +308,7 @@ def stack(stage: Stage, words: tuple[str, ...]) -> None:
                 if not world.running_on(resource.server):
                     resource.status = "CHECK_FAILED"
                     resource.reason = "unhealthy load balancer member"
+                    resource.whole = True  # as Aodh's trust+heat marks
                     if words[1] == "heals" and resource.server in world.guests:
                         # what sets off such an alarm: somebody marks it so
                         world.guests[resource.server].vm_state = "error"

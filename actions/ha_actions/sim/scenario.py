@@ -141,8 +141,10 @@ class StackSpec:
     servers: list[str]
     status: str = "CREATE_COMPLETE"
     also_replaces: list[str] = field(default_factory=list)
-    own_ports: bool = False
     """Volumes that Heat's preview says an update would replace, too."""
+    own_ports: bool = False
+    grouped: bool = False
+    """Each server is in a stack inside the stack, a group's member."""
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,10 @@ class SimStacks(SimCloud):
                     project=project,
                     stack=stack.id,
                     stack_name=stack.name,
-                    nested=stack.id,
+                    nested=one.nested or stack.id,
                     nested_name=stack.name,
                     resource=name,
+                    parent=f"{name}-whole" if one.nested else "",
                 )
                 for stack in mine
                 for name, one in stack.servers.items()
@@ -72,8 +73,9 @@ class SimStacks(SimCloud):
         for name, one in stack.servers.items():
             found.append(
                 StackResource(
-                    stack=stack.id,
+                    stack=one.nested or stack.id,
                     name=name,
+                    parent=f"{name}-whole" if one.nested else "",
                     type=SERVER,
                     physical=one.server,
                     status=one.status,
@@ -82,7 +84,7 @@ class SimStacks(SimCloud):
                 )
             )
             found.append(
-                _resource(stack, f"{name}-member", MEMBER),
+                _resource(stack, f"{name}-member", MEMBER, at=one),
             )
             if stack.own_ports and one.server in self.world.guests:
                 mine = self.world.guests[one.server].ports
@@ -111,11 +113,14 @@ class SimStacks(SimCloud):
         self._call("heat", "preview", 1)
         stack = self._stack(place)
         with self.world.lock:
-            ill = [n for n, one in stack.servers.items() if one.ill]
+            ill = {n: one for n, one in stack.servers.items() if one.ill}
             return StackPreview(
                 replaced=tuple(
-                    [_resource(stack, n, SERVER) for n in ill]
-                    + [_resource(stack, f"{n}-member", MEMBER) for n in ill]
+                    [_resource(stack, n, SERVER, at=o) for n, o in ill.items()]
+                    + [
+                        _resource(stack, f"{n}-member", MEMBER, at=o)
+                        for n, o in ill.items()
+                    ]
                     + [
                         _resource(stack, n, VOLUME)
                         for n in stack.also_replaces
@@ -144,10 +149,15 @@ class SimStacks(SimCloud):
 
 
 def _resource(
-    stack: SimStack, name: str, kind: str, physical: str = ""
+    stack: SimStack,
+    name: str,
+    kind: str,
+    physical: str = "",
+    at: SimResource | None = None,
 ) -> StackResource:
+    """One of the root's, or of the nested stack where that server is."""
     return StackResource(
-        stack=stack.id,
+        stack=(at.nested if at else "") or stack.id,
         name=name,
         type=kind,
         physical=physical,
@@ -226,4 +236,6 @@ def _swap(world: World, nova: Nova, one: SimResource, new: str) -> None:
             )
             pool.members[after.id] = after
     one.server, one.status, one.reason = guest.id, "CREATE_COMPLETE", ""
+    if one.nested and one.whole:
+        one.nested, one.whole = uid("nested stack", guest.id), False
     nova.delete(old.id)

@@ -284,6 +284,10 @@ class SimResource:
     """Its id in Nova."""
     status: str = "CREATE_COMPLETE"
     reason: str = ""
+    nested: str = ""
+    """Id of the stack inside the stack that has it; empty: the root."""
+    whole: bool = False
+    """Whether all of that nested stack was marked unhealthy."""
 
     @property
     def ill(self) -> bool:
