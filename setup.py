@@ -24,6 +24,7 @@ ACTIONS = [
     "record_failure",
     "verify",
     "close_incident",
+    "end_stuck",
     "find_unfinished",
     "strike_host",
     "tell_owners",

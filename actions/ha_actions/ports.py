@@ -37,6 +37,7 @@ from ha_actions.model.capacity import Need, Room
 from ha_actions.model.likeness import PLAIN, Clone, Disk, Likeness
 from ha_actions.model.server import Deed
 from ha_actions.model.stack import StackPreview, StackState
+from ha_actions.model.work import FlowWork
 
 T = TypeVar("T")
 
@@ -107,13 +108,27 @@ class Ledger(Protocol):
 
 
 class Executions(Protocol):
-    """Mistral's memory of what has run, which nobody else cleans."""
+    """Mistral's memory of what runs and has run, which nobody else tends."""
 
     def past_executions(self, before: float) -> list[str]:
         """Executions of our workflows that ended before a moment: some."""
 
     def forget_execution(self, execution: str) -> bool:
         """Delete one that has ended; False if it has not. Gone: True."""
+
+    def at_work(self) -> list[FlowWork]:
+        """Executions of our workflows that somebody has started, and that
+        neither ended nor were paused; without their tasks."""
+
+    def whole(self, flow: FlowWork) -> FlowWork:
+        """One of them with its tasks, read from the top down.
+
+        :raises Transient: something of it could not be read.
+        """
+
+    def cancel_execution(self, execution: str) -> None:
+        """Ask Mistral to end it and what it started, as CANCELLED; actions
+        that run go on unheard."""
 
 
 class Reports(Protocol):

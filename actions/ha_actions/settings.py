@@ -384,6 +384,16 @@ class Policy:
     probe_networks: list[str] = knob(
         [], "Networks on which guests may be probed."
     )
+    stuck_s: int = knob(
+        180,
+        "Seconds for which an execution of ours must stand still, with "
+        "nothing in it that could ever act again, before reconcile cancels it "
+        "and goes on: an engine that dies can leave one so for ever. Longer "
+        "than Mistral's own repair takes (140), and than its queue is ever "
+        "behind.",
+        low=150,
+        high=86400,
+    )
     stale_s: int = knob(
         600,
         "Age in seconds at which an alarm's event is too old to act on.",

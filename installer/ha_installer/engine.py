@@ -21,6 +21,7 @@ from typing import Any
 
 from ha_actions.errors import BadInput
 
+from ha_installer.engine_executions import EngineExecutions
 from ha_installer.engine_ledger import EngineLedger
 
 POLL_S = 0.02
@@ -217,6 +218,10 @@ class EmbeddedEngine:
     def ledger(self) -> EngineLedger:
         """The ledger kept in this engine's own database."""
         return EngineLedger(self._context)
+
+    def executions(self) -> EngineExecutions:
+        """What runs in it."""
+        return EngineExecutions(self._context)
 
     # -- inside ------------------------------------------------------------
     def _open(self) -> None:

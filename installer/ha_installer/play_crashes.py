@@ -1,8 +1,9 @@
-"""Kills the embedded engine's executor where a scenario says so.
+"""Kills the embedded engine's executor, or itself, where a scenario says so.
 
 Engine and executor are one process here, so a death is played: the action's
 answer is thrown away, and the engine is told what its heartbeat checker
-would tell it. Mistral's own executor is wrapped for that, and put back.
+would tell it. An engine dies with the message in hand that begins a task.
+Mistral's own executor and engine are wrapped for that, and put back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ha_actions.sim.interpreter import LOST
+from ha_actions.sim.play import engine_dies
 from ha_actions.sim.verbs import Stage
 
 HEARTBEAT_S = 30.0
@@ -41,11 +43,36 @@ def crashes(stage: Stage) -> Iterator[None]:
             self._engine_client.on_action_complete(*call, **how)
         return answer
 
+    from mistral.engine.default_engine import DefaultEngine
+
+    begin = DefaultEngine.start_task
+
+    def start_task(self: Any, task_ex_id: str, *rest: Any, **how: Any) -> None:
+        if not engine_dies(stage, _action_of(task_ex_id)):
+            begin(self, task_ex_id, *rest, **how)
+
     DefaultExecutor._do_run_action = run
+    DefaultEngine.start_task = start_task
     try:
         yield
     finally:
         DefaultExecutor._do_run_action = real
+        DefaultEngine.start_task = begin
+
+
+def _action_of(task: str) -> str:
+    """The action of a task that has not begun; empty: a sub-workflow."""
+    from mistral import expressions
+    from mistral.db.v2 import api as db_api
+
+    with db_api.transaction(read_only=True):
+        found = db_api.get_task_execution(task)
+        said = found.spec.get("action") or ""
+        return str(
+            expressions.evaluate(said, found.workflow_execution.input)
+            if "<%" in said
+            else said
+        )
 
 
 def _name(cls: str) -> str:

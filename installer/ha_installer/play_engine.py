@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from ha_actions.adapters.clock import SystemClock
+from ha_actions.deciders.stuck import standing
 from ha_actions.errors import BadInput, Failed
 from ha_actions.outside import use
 from ha_actions.records.incidents import Record
@@ -38,6 +39,8 @@ from ha_installer.engine import ENDED, EmbeddedEngine
 from ha_installer.play_crashes import crashes
 
 POLL_S = 0.05
+STANDS_S = 0.6
+"""Real seconds after which what stands still is taken for left over."""
 PACE = 0.02
 """Real seconds for a virtual one while two incidents run: the engine needs
 about 0.1 s for a task, in which little virtual time should pass."""
@@ -63,8 +66,12 @@ class Show:
 class _Run:
     engine: EmbeddedEngine
     salt: uuid.UUID
+    dies: bool
+    """Whether the script kills the engine, so that some never end."""
     ids: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    stood: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Execution -> what it stands at, and since when, in real time."""
 
     def start(
         self, workflow: str, inputs: dict[str, Any], id: str, project: str
@@ -80,6 +87,29 @@ class _Run:
     def running(self) -> int:
         """How many executions have not ended."""
         return sum(self.engine.state(id) not in ENDED for id in self.ids)
+
+    def all_stand(self) -> bool:
+        """Whether every one that has not ended is left over for good.
+
+        Between two tasks each of them stands for a moment.
+        """
+        executions, now = self.engine.executions(), time.monotonic()
+        marks = {
+            flow.id: standing(executions.whole(flow))
+            for flow in executions.at_work()
+            if flow.id in self.ids
+        }
+        before = self.stood
+        self.stood = {
+            id: before[id]
+            if mark and before.get(id, ("",))[0] == mark
+            else (mark, now)
+            for id, mark in marks.items()
+        }
+        return all(
+            mark and now - since >= STANDS_S
+            for mark, since in self.stood.values()
+        )
 
 
 def play_alone(scenario: Scenario, live: Live | None = None) -> Played:
@@ -113,12 +143,17 @@ def play_on(
     world = build(scenario.world, clock)
     journal = TraceJournal(clock, show.live)
     ledger = engine.ledger()
+    executions = engine.executions()
+    for left in executions.at_work():  # by an earlier scenario
+        executions.cancel_execution(left.id)
     for name in ledger.names("ha."):
         ledger.delete(name)
-    run = _Run(engine, uuid.uuid4())
+    script = (*scenario.script, *scenario.moments)
+    dies = any(act.verb == "engine-dies" for act in script)
+    run = _Run(engine, uuid.uuid4(), dies)
     stage = Stage(world, journal, ledger, run.start)
     prepare(stage, scenario)
-    use(outside(world, journal, ledger))
+    use(outside(world, journal, ledger, executions))
     try:
         for act in scenario.script:
             clock.at(clock.start + act.at, partial(perform, stage, act))
@@ -153,7 +188,7 @@ def _run_out(run: _Run, clock: FreeClock, show: Show, lasts: float) -> None:
         due = clock.pending()
         running = run.running()
         clock.pace = PACE if running > 1 else 0.0
-        if running:
+        if running and not (run.dies and run.all_stand()):
             if time.monotonic() > until:
                 raise Failed(
                     "stuck",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from ha_actions.errors import (
     Refused,
     Transient,
 )
+from ha_actions.model.work import FlowWork, TaskWork
 
 TIMEOUT_S = (5, 30)
 """For the connection, and for the answer."""
@@ -182,6 +184,70 @@ class MistralLedger:
                 _check(answer, f"delete execution {execution}")
         return True
 
+    def at_work(self) -> list[FlowWork]:
+        """Executions of our workflows that somebody has started, and that
+        neither ended nor were paused; without their tasks."""
+        fields = (
+            "id,workflow_name,state,updated_at,project_id,input,"
+            "task_execution_id"
+        )
+        answer = self._send(
+            "GET",
+            "/executions",
+            params={
+                "fields": fields,
+                "workflow_name": f"has:{OURS}",
+                "state": "in:RUNNING,IDLE",
+            },
+        )
+        what = "list executions at work"
+        return [
+            _flow(one)
+            for one in _rows(answer, "executions", what)
+            if str(one.get("workflow_name", "")).startswith(OURS)
+            and not one.get("task_execution_id")
+        ]
+
+    def whole(self, flow: FlowWork) -> FlowWork:
+        """One of them with its tasks, read from the top down."""
+        found = self._rows_of(f"/executions/{flow.id}/tasks", "tasks")
+        live = [one for one in found if one["state"] not in ENDED]
+        tasks = tuple(self._task(one) for one in live)
+        return replace(flow, tasks=tasks, ended=len(found) - len(live))
+
+    def _task(self, one: Mapping[str, Any]) -> TaskWork:
+        path = f"/tasks/{one['id']}"
+        actions = self._rows_of(
+            f"{path}/action_executions", "action_executions"
+        )
+        subs = self._rows_of(f"{path}/workflow_executions", "executions")
+        flows = [_flow(sub) for sub in subs]
+        return TaskWork(
+            id=str(one["id"]),
+            name=str(one["name"]),
+            state=str(one["state"]),
+            moved=str(one.get("updated_at") or ""),
+            actions=tuple(str(a["state"]) for a in actions),
+            flows=tuple(
+                sub if sub.state in ENDED else self.whole(sub) for sub in flows
+            ),
+        )
+
+    def cancel_execution(self, execution: str) -> None:
+        """Ask Mistral to end it and what it started, as CANCELLED."""
+        path = f"/executions/{quote(execution, safe='')}"
+        answer = self._send("PUT", path, {"state": "CANCELLED"})
+        _check(answer, f"cancel execution {execution}", changing=True)
+
+    def _rows_of(self, path: str, key: str) -> list[dict[str, Any]]:
+        fields = {
+            "tasks": "id,name,state,updated_at",
+            "action_executions": "id,state",
+            "executions": "id,workflow_name,state,updated_at",
+        }
+        answer = self._send("GET", path, params={"fields": fields[key]})
+        return _rows(answer, key, f"read {path}")
+
     def _execution(self, execution: str, field: str) -> str:
         what = f"read execution {execution}"
         answer = self._send("GET", f"/executions/{quote(execution, safe='')}")
@@ -303,6 +369,37 @@ def _body(answer: requests.Response, what: str) -> dict[str, Any]:
             "the catalog right?",
         )
     return body
+
+
+def _rows(
+    answer: requests.Response, key: str, what: str
+) -> list[dict[str, Any]]:
+    """The list in an answer; each row has a state.
+
+    :raises Transient: it is not there, or not whole.
+    """
+    _check(answer, what)
+    body = _body(answer, what)
+    rows = body.get(key)
+    if (
+        not isinstance(rows, list)
+        or body.get("next")
+        or not all(isinstance(r, dict) and r.get("state") for r in rows)
+    ):
+        raise Transient("ledger", f"Mistral's answer to {what!r} is not whole")
+    return rows
+
+
+def _flow(one: Mapping[str, Any]) -> FlowWork:
+    inputs = one.get("input") or {}
+    return FlowWork(
+        id=str(one["id"]),
+        workflow=str(one["workflow_name"]),
+        state=str(one["state"]),
+        moved=str(one.get("updated_at") or ""),
+        project=str(one.get("project_id") or ""),
+        inputs=json.loads(inputs) if isinstance(inputs, str) else inputs,
+    )
 
 
 def _check(

@@ -29,6 +29,7 @@ KINDS: Mapping[str, str] = {
     "around": "one entry, replaced by each look around",
     "reconciled": "one entry, replaced by each look around",
     "reconciling": "goes at the end of each look around",
+    "stuck": "one entry, replaced by looks at what stands still",
     "pruned": "one entry, replaced by each pruning",
     "swept": "one entry, replaced by each sweep",
     "server": "goes when its failure is closed",

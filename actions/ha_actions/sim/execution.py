@@ -15,6 +15,7 @@ from ha_actions.sim.expressions import Scope
 from ha_actions.sim.workbook import COMMANDS, Task, Workflow
 
 RUNNING, SUCCESS = "RUNNING", "SUCCESS"
+IDLE, DELAYED = "IDLE", "DELAYED"
 ERROR, CANCELLED = "ERROR", "CANCELLED"
 _BATCH = 20
 """Tasks that Mistral reads at a time when it merges variables."""
@@ -54,6 +55,13 @@ class TaskRun:
     last: bool = True
     """Whether no task follows it: its variables are in the output."""
     handled: bool = False
+    moved: float = 0.0
+    """When its state last changed."""
+    acting: int = 0
+    """How many actions of it have not ended, by what the engine knows."""
+    acted: int = 0
+    children: list[Execution] = field(default_factory=list)
+    """Sub-workflows that were started for it."""
 
     def facts(self) -> dict[str, Any]:
         """What ``task()`` gives."""
@@ -83,6 +91,9 @@ class Execution:
     children: list[Execution] = field(default_factory=list)
     branches: list[Handle] = field(default_factory=list)
     calls: int = 0
+    stands: bool = False
+    """An engine died with a task in hand: it will never end by itself."""
+    parent: Execution | None = None
     orphaned: bool = False
     """Goes on with the heartbeat checker's context, which has no project."""
 
@@ -101,7 +112,7 @@ class Execution:
         ends = [
             run.before.with_published(run.published)
             for run in self.runs
-            if run.last and run.state != RUNNING
+            if run.last and run.state not in (RUNNING, IDLE, DELAYED)
         ]
         if not ends:
             return {}

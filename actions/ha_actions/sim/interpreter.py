@@ -23,7 +23,9 @@ from ha_actions.errors import BadInput
 from ha_actions.sim.clock import Handle, TurnClock
 from ha_actions.sim.execution import (
     CANCELLED,
+    DELAYED,
     ERROR,
+    IDLE,
     RUNNING,
     SUCCESS,
     Execution,
@@ -41,6 +43,10 @@ _SPACE = uuid.UUID("5d0f2b3e-64a1-4f0c-8f5c-6d1c52d7c1aa")
 
 class ExecutorKilled(BaseException):
     """The executor died in the middle of an action: nobody answers."""
+
+
+class EngineKilled(BaseException):
+    """An engine died with a task in hand: what waits for it, waits."""
 
 
 class Unrunnable(Exception):
@@ -98,6 +104,8 @@ class Interpreter:
         self._clock = clock
         self._heartbeat_s = heartbeat_s
         self.executions: dict[str, Execution] = {}
+        self.begins: Callable[[str, str], bool] = lambda task, action: True
+        """Whether a task begins; False: its engine dies with it in hand."""
 
     def start(
         self,
@@ -124,6 +132,7 @@ class Interpreter:
         """Stop it and what it started; actions that run go on unheard."""
         execution = self.executions[execution_id]
         execution.end(CANCELLED, None)
+        execution.stands = False
         for child in execution.children:
             self.cancel(child.id)
 
@@ -155,7 +164,7 @@ class Interpreter:
         self._go(execution, [(t, Variables()) for t in execution.flow.starts])
         for branch in execution.branches:  # grows while we wait
             self._join(branch)
-        if execution.state != RUNNING:
+        if execution.state != RUNNING or execution.stands:
             return
         failed = [
             run
@@ -183,11 +192,15 @@ class Interpreter:
                     self._clock.spawn(branch, other[0].name)
                 )
             task, variables = todo[0]
-            run = TaskRun(task.name, variables)
+            run = TaskRun(task.name, variables, moved=self._clock.now())
             execution.runs.append(run)
             try:
                 self._run_task(execution, task, run)
+                run.moved = self._clock.now()
                 todo = follow(execution, task, run)
+            except EngineKilled:
+                execution.stands = True
+                return
             except (EvaluationError, Unrunnable) as e:
                 run.state = ERROR
                 execution.end(ERROR, f"Failed to run task {task.name}: {e}")
@@ -206,6 +219,10 @@ class Interpreter:
         self, execution: Execution, task: Task, run: TaskRun
     ) -> None:
         scope = execution.of_task(run, run.before)
+        action = str(task.action(scope)) if task.action else ""
+        if not self.begins(task.name, action):
+            run.state = IDLE
+            raise EngineKilled
         timeout = _whole(task.timeout(scope), "timeout")
         retries = _whole(task.retries(scope), "retry count")
         delay = _whole(task.delay(scope), "retry delay")
@@ -213,12 +230,14 @@ class Interpreter:
         deadline = self._clock.now() + timeout if timeout else None
         for attempt in range(retries + 1):
             if attempt:
+                run.state = DELAYED
                 self._clock.sleep(delay)
+                run.state, run.moved = RUNNING, self._clock.now()
             state, result, info = _UNANSWERED
             if deadline is None or self._clock.now() < deadline:
                 began = self._clock.now()
                 state, result, info = self._attempt(
-                    execution, task, scope, deadline
+                    execution, task, run, scope, deadline
                 )
                 if timeout and self._clock.now() - began > timeout:
                     # The executor bounds each try, though the task does not.
@@ -238,16 +257,17 @@ class Interpreter:
         self,
         execution: Execution,
         task: Task,
+        run: TaskRun,
         scope: Scope,
         deadline: float | None,
     ) -> Answer:
         """State, result, info; RUNNING when the deadline came first."""
         if task.items is None and task.action is not None:
-            return self._call(execution, task, scope, deadline)
+            return self._call(execution, task, run, scope, deadline)
         answer: list[Answer] = []
 
         def work() -> None:
-            answer.append(self._many(execution, task, scope))
+            answer.append(self._many(execution, task, run, scope))
 
         if deadline is None:
             work()
@@ -255,9 +275,11 @@ class Interpreter:
             self._join(self._clock.spawn(work, task.name), deadline)
         return answer[0] if answer else _UNANSWERED
 
-    def _many(self, execution: Execution, task: Task, scope: Scope) -> Answer:
+    def _many(
+        self, execution: Execution, task: Task, run: TaskRun, scope: Scope
+    ) -> Answer:
         if task.items is None:
-            return self._call(execution, task, scope, None)
+            return self._call(execution, task, run, scope, None)
         name, value = task.items
         items = value(scope)
         if not isinstance(items, Iterable):
@@ -271,14 +293,17 @@ class Interpreter:
 
         def work(turns: Iterator[int] = turns) -> None:
             for i in turns:
-                answers[i] = self._call(execution, task, scopes[i], None)
+                answers[i] = self._call(execution, task, run, scopes[i], None)
 
         at_once = min(task.concurrency or len(scopes), len(scopes))
         if at_once < 2:
             work()
         else:
             names = [f"{task.name} {i}" for i in range(at_once)]
-            for handle in [self._clock.spawn(work, n) for n in names]:
+            handles = [self._clock.spawn(work, n) for n in names]
+            for handle in handles:
+                self._clock.wait(handle)
+            for handle in handles:
                 self._join(handle)
         results = [result for _, result, _ in answers]
         ends = {state for state, _, _ in answers}
@@ -292,6 +317,7 @@ class Interpreter:
         self,
         execution: Execution,
         task: Task,
+        run: TaskRun,
         scope: Scope,
         deadline: float | None,
     ) -> Answer:
@@ -303,9 +329,13 @@ class Interpreter:
             flow = self._book.find(task.workflow)
             child = self._make(name, flow, given, execution.project)
             child.orphaned = execution.orphaned
+            child.parent = execution
             execution.children.append(child)
+            run.children.append(child)
             self._play(child)
             execution.orphaned |= child.orphaned
+            if child.stands:
+                raise EngineKilled
             return child.state, child.output, child.state_info
         action = str(task.action(scope) or "std.noop")
         context = ActionContext(
@@ -315,12 +345,29 @@ class Interpreter:
             name,
             None if execution.orphaned else execution.project,
         )
+        run.acted += 1
+        run.acting += 1
+        try:
+            return self._act(execution, action, given, context, deadline)
+        finally:
+            run.acting -= 1
+
+    def _act(
+        self,
+        execution: Execution,
+        action: str,
+        given: dict[str, Any],
+        context: ActionContext,
+        deadline: float | None,
+    ) -> Answer:
         box: list[ActionResult] = []
 
         def act() -> None:
             box.append(self._run_action(action, given, context))
 
-        handle = self._clock.spawn(act, f"{action} {name[:8]}")
+        handle = self._clock.spawn(
+            act, f"{action} {context.action_execution_id[:8]}"
+        )
         if not self._join(handle, deadline):
             return _UNANSWERED
         if not handle.ended or handle.error is not None:

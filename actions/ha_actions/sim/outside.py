@@ -11,6 +11,7 @@ from ha_actions.outside import Outside
 from ha_actions.ports import (
     Clock,
     Cloud,
+    Executions,
     Fence,
     Journal,
     Ledger,
@@ -31,7 +32,12 @@ OPERATOR = "operator"
 NAMESPACE = "00000000-0000-4000-8000-000000000001"
 
 
-def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
+def outside(
+    world: World,
+    journal: Journal,
+    ledger: Ledger,
+    executions: Executions | None = None,
+) -> Outside:
     """Every port over one world; the witnesses are the real ones."""
     network = SimNetwork(world)
     fences: dict[str, list[Fence]] = {
@@ -55,6 +61,7 @@ def outside(world: World, journal: Journal, ledger: Ledger) -> Outside:
         ),
         namespace=NAMESPACE,
         bus=SimBus(world, journal),
+        executions=executions,
         stacks=lambda request_id: SimStacks(world, request_id),
         own=OwnWorlds(world),
     )

@@ -13,6 +13,7 @@ from ha_actions.records.server_record import ServerRecord
 from ha_actions.sim.build import build
 from ha_actions.sim.checks import Evidence, check_all
 from ha_actions.sim.clock import TurnClock
+from ha_actions.sim.executions import SimExecutions
 from ha_actions.sim.interpreter import (
     ActionContext,
     ActionResult,
@@ -86,6 +87,7 @@ def play(
     )
 
     ledger.projects = engine.project_of
+    engine.begins = lambda task, action: not engine_dies(stage, action)
 
     def start(
         workflow: str, inputs: dict[str, Any], id: str, project: str
@@ -96,7 +98,7 @@ def play(
     prepare(stage, scenario)
     if injection is not None:
         _inject(stage, clock, injection)
-    ports = outside(world, journal, ledger)
+    ports = outside(world, journal, ledger, SimExecutions(engine))
     use(ports)
     begin_watches(stage, scenario.world.watch, clock, ports)
     try:
@@ -165,6 +167,17 @@ def _die(stage: Stage, when: str, name: str) -> None:
     if any(crash.left == 0 for crash in mine):
         stage.journal.note("world", "executor", f"dies {when} {name}")
         raise ExecutorKilled
+
+
+def engine_dies(stage: Stage, action: str) -> bool:
+    """Whether the script kills an engine that begins a task of the action."""
+    mine = [c for c in stage.crashes if (c.when, c.step) == ("begin", action)]
+    for crash in mine:
+        crash.left -= 1
+    if not any(crash.left == 0 for crash in mine):
+        return False
+    stage.journal.note("world", "engine", f"dies as it begins {action}")
+    return True
 
 
 def _inject(stage: Stage, clock: TurnClock, injection: Injection) -> None:

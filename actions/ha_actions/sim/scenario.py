@@ -251,9 +251,9 @@ class Scenario:
 
     @property
     def crashes(self) -> bool:
-        """Whether its script kills an executor."""
+        """Whether its script kills an executor or an engine."""
         return any(
-            act.verb.startswith("crash-")
+            act.verb.startswith(("crash-", "engine-"))
             for act in (*self.script, *self.moments)
         )
 

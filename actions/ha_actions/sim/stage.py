@@ -30,7 +30,8 @@ class Act:
 
 @dataclass
 class Crash:
-    """The executor dies before or after the n-th run of an action."""
+    """The executor dies before or after the n-th run of an action, or an
+    engine as it begins (``begin``) the n-th task of it."""
 
     when: str
     step: str

@@ -38,6 +38,7 @@ STEPS = (
     "record_failure",
     "verify",
     "close_incident",
+    "end_stuck",
     "find_unfinished",
     "strike_host",
     "tell_owners",
@@ -300,4 +301,5 @@ VERBS: Mapping[str, Verb] = {
     "start-fails": Verb(("GUEST", "N"), deeds.start_fails),
     "crash-before": Verb(("STEP", "N?"), deeds.crash("before")),
     "crash-after": Verb(("STEP", "N?"), deeds.crash("after")),
+    "engine-dies": Verb(("STEP", "N?"), deeds.crash("begin")),
 }
