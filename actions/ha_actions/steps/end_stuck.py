@@ -27,8 +27,8 @@ class EndStuck(HaAction):
         """A person hears of each: an engine must have died."""
         found: list[stuck.Ended] = []
         executions = run.outside.executions
+        policy = load(run.patiently(run.record.policy_text, 20.0))
         if executions is not None:
-            policy = load(run.patiently(run.record.policy_text, 20.0))
             found = stuck.end_stuck(
                 run.record,
                 executions,
