@@ -91,7 +91,8 @@ test-lab: $(READY)
 	  trap 'exit 130' INT TERM; \
 	  for n in $$(seq $(LABS)); do HA_LAB=$$n $(LAB) up --full || exit; done && \
 	  $(BIN)/python -u -m pytest -v --durations=0 --durations-min=1 \
-	    -n $(LABS) --dist loadscope -m "$(DRILLS)" tests/lab
+	    -n $(LABS) --dist loadscope --no-loadscope-reorder \
+	    -m "$(DRILLS)" tests/lab
 
 bench: $(READY)
 	@$(BIN)/python -m ha_installer.bench

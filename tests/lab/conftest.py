@@ -17,6 +17,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 FIGURE = "figure"
+LONG = ("test_twenty_mixed", "test_ten_servers", "test_choices")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,7 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """The full lab's drills run only when they are named."""
+    """The full lab's drills run only when they are named; those that take
+    minutes begin first, so that no lab waits for another's last one.
+    """
+    items.sort(key=lambda item: item.path.stem not in LONG)
     for size in ("lab_full", "lab_heat"):
         if size in (config.option.markexpr or ""):
             continue
