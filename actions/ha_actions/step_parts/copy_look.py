@@ -32,10 +32,8 @@ class Disks:
 def disks(job: Job, planned: Planned) -> tuple[Disk, ...]:
     """The server's volumes, as they were when they were first looked at."""
     guest, record = planned.guest, job.run.record
-    if not guest.volumes:
-        return ()
     mine = known(job, planned)
-    if not mine:
+    if guest.volumes and not mine:
         found = job.run.patiently(partial(job.cloud.disks, guest), PATIENT_S)
         mine = tuple(found)
         record.keep(job.incident.id, f"disks.{guest.id}", Disks(mine))
@@ -44,6 +42,8 @@ def disks(job: Job, planned: Planned) -> tuple[Disk, ...]:
 
 def known(job: Job, planned: Planned) -> tuple[Disk, ...]:
     """The same, as far as somebody has looked."""
+    if not planned.guest.volumes:
+        return ()  # nobody ever keeps any of it
     part = f"disks.{planned.guest.id}"
     kept = job.run.record.part(job.incident.id, part, Disks)
     return kept.disks if kept else ()

@@ -58,7 +58,7 @@ class RetireServers(BatchStep):
         if _bind_again(job, old, copies):
             copies = job.copies()
         members = _members(job)
-        answered = done_steps(job.run, job.incident)
+        answered = _answered(job)
         ready: list[Planned] = []
         for planned in job.todo:
             copy = copies.get(planned.guest.id)
@@ -140,6 +140,13 @@ def _await_service(job: Job, guests: Sequence[Planned]) -> None:
         if blinked:
             job.keep()
             job.run.clock.sleep(job.policy.recovery.poll_s)
+
+
+def _answered(job: Job) -> set[tuple[str, str]]:
+    """(guest id, step) that ended well; read only where a probe asks."""
+    if not any(p.choice.probe for p in job.todo):
+        return set()
+    return done_steps(job.run, job.incident)
 
 
 def _not_yet(
