@@ -30,7 +30,11 @@ def to_json(value: Any) -> Any:
         return value.value
     kind: Any = type(value)
     if names := _names(kind):
-        return {name: to_json(getattr(value, name)) for name in names}
+        return {
+            name: one if type(one) in _PLAIN else to_json(one)
+            for name in names
+            for one in (getattr(value, name),)
+        }
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}
     if isinstance(value, (set, frozenset)):
@@ -105,7 +109,8 @@ def _maker(hint: Any) -> _Make:
 def _dataclass(cls: type) -> _Make:
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
-    makers: dict[str, tuple[_Make, Any]] = {}
+    makers: dict[str, tuple[Any, _Make, Any]] = {}
+    """Key -> the type that needs no look, what reads any other, bounds."""
     needed = [
         f.name
         for f in fields.values()
@@ -114,18 +119,22 @@ def _dataclass(cls: type) -> _Make:
     ]
 
     def make(data: Any) -> Any:
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise _Wrong(f"must be a mapping, not {_kind(data)}")
         if not makers:  # not before: a class may hold itself
             makers.update(
-                (n, (_maker(hints[n]), f.metadata)) for n, f in fields.items()
+                (n, (_plain(hints[n], f), _maker(hints[n]), f.metadata))
+                for n, f in fields.items()
             )
         values = {}
         for key, value in data.items():
             if key not in makers:
                 hint = nearest(str(key), fields)
                 raise _Wrong(f"has no key {str(key)!r}{hint}")
-            maker, metadata = makers[key]
+            plain, maker, metadata = makers[key]
+            if type(value) is plain:
+                values[key] = value
+                continue
             try:
                 values[key] = made = maker(value)
                 if metadata:
@@ -139,6 +148,12 @@ def _dataclass(cls: type) -> _Make:
         return cls(**values)
 
     return make
+
+
+def _plain(hint: Any, field: dataclasses.Field[Any]) -> Any:
+    """The type of which every value is good as it is; else none."""
+    good = hint in (str, int, bool) and not field.metadata
+    return hint if good else None
 
 
 def _optional(hint: Any) -> _Make:
