@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("actions", "alarms", "installer", "workbooks")
 EXECUTOR = ("ha_actions", "ha_alarms")
 """Packages that services load: they may still run Python 3.10."""
 
@@ -49,29 +46,6 @@ def run(*command: str, **more: Any) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return str(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that the checkout stays as it is."""
-    copy = tmp_path_factory.mktemp("source")
-    for name in SOURCES:
-        shutil.copytree(
-            ROOT / name,
-            copy / name,
-            ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
-        )
-    for file in ROOT.glob("*"):
-        if file.is_file():
-            shutil.copy(file, copy)
-    there = ("setuptools", "wheel")
-    have = all(importlib.util.find_spec(name) for name in there)
-    alone = ["--no-build-isolation"] if have else []
-    out = tmp_path_factory.mktemp("wheel")
-    pip = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
-    run(*pip, "wheel", "--no-deps", *alone, "-w", str(out), str(copy))
-    (built,) = out.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
