@@ -33,6 +33,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "adapters": (PORTS | {"adapters/network"}, OPENSTACK),
+    "adapters/ledger": (PORTS | {"adapters/ledger"}, OPENSTACK),
     "adapters/cloud": (PORTS | {"adapters/cloud"}, OPENSTACK | {"urllib3"}),
     "adapters/bus": (
         PORTS,

@@ -30,6 +30,7 @@ from ha_actions.adapters.cloud.stacks import HeatStacks
 from ha_actions.adapters.gauges import TextFile
 from ha_actions.adapters.journal import LogJournal
 from ha_actions.adapters.ledger import MistralLedger
+from ha_actions.adapters.ledger_executions import MistralExecutions
 from ha_actions.adapters.network import PlainNetwork
 from ha_actions.adapters.network_kdump import KdumpListener
 from ha_actions.adapters.record_store import ReportFolder
@@ -123,12 +124,12 @@ def from_file(path: str | None = None) -> Outside:
     )
     if what.fences:
         fence_file.check(what.fences, clock)
-    ledger = ledger_of(what.ledger_cloud or what.cloud)
+    mistral = mistral_of(what.ledger_cloud or what.cloud)
     return Outside(
         operator_projects=frozenset(what.operator_projects),
         clock=clock,
-        ledger=ledger,
-        executions=ledger,
+        ledger=MistralLedger(mistral),
+        executions=MistralExecutions(mistral),
         network=network,
         journal=LogJournal(),
         cloud=cloud_of(what.cloud, clock, what.operator_projects),
@@ -275,14 +276,6 @@ def vault_of(name: str, clock: Clock) -> fence_file.Vault:
         )
 
     return Barbican(made, clock).secret
-
-
-def ledger_of(name: str) -> MistralLedger:
-    """The ledger in the Mistral of a cloud of ``clouds.yaml``.
-
-    :raises BadInput: ``clouds.yaml`` has no such cloud.
-    """
-    return MistralLedger(mistral_of(name))
 
 
 def mistral_of(name: str) -> adapter.Adapter:

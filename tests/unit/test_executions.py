@@ -14,6 +14,7 @@ import pytest
 import requests
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.adapters.ledger import MistralLedger
+from ha_actions.adapters.ledger_executions import MistralExecutions
 from ha_actions.deciders.stuck import standing
 from ha_actions.errors import HaError, Transient
 from ha_actions.model.work import FlowWork
@@ -76,27 +77,27 @@ def mistral(folder: Path) -> Iterator[str]:
         started.wait()
 
 
-def begin(mistral: str, workflow: str, ledger: MistralLedger) -> FlowWork:
+def begin(mistral: str, workflow: str, seen: MistralExecutions) -> FlowWork:
     """An execution of it, once it waits for what never comes."""
     body = {"workflow_name": f"ha.v1.{workflow}"}
     made = requests.post(f"{mistral}/executions", json=body, timeout=60)
     id = made.json()["id"]
-    (mine,) = [one for one in ledger.at_work() if one.id == id]
+    (mine,) = [one for one in seen.at_work() if one.id == id]
     while True:
-        found = ledger.whole(mine)
+        found = seen.whole(mine)
         below = [t for sub in found.tasks for f in sub.flows for t in f.tasks]
         if "DELAYED" in {t.state for t in found.tasks} or any(
             t.actions for t in below
         ):
-            return ledger.whole(mine)  # read before it came to rest
+            return seen.whole(mine)  # read before it came to rest
         SystemClock().sleep(0.1)
 
 
 def test_an_execution_is_seen_whole_and_ended(
     mistral: str, folder: Path
 ) -> None:
-    ledger = MistralLedger(Rest(mistral))
-    found = begin(mistral, "outer", ledger)
+    seen = MistralExecutions(Rest(mistral))
+    found = begin(mistral, "outer", seen)
     assert (found.workflow, found.state) == ("ha.v1.outer", "RUNNING")
     assert (found.ended, found.inputs) == (1, {"x": 1})
     assert found.project
@@ -113,21 +114,22 @@ def test_an_execution_is_seen_whole_and_ended(
             "update task_executions_v2 set state = 'IDLE' where id = ?",
             (flow.tasks[0].id,),
         )
-    mark = standing(ledger.whole(found))
+    mark = standing(seen.whole(found))
     assert mark.startswith("waits of ha.v1.below is IDLE (0 began")
-    assert standing(ledger.whole(found)) == mark
-    ledger.cancel_execution(found.id)
+    assert standing(seen.whole(found)) == mark
+    seen.cancel_execution(found.id)
+    ledger = MistralLedger(Rest(mistral))
     assert ledger.execution_state(found.id) == "CANCELLED"
     assert ledger.execution_state(flow.id) == "CANCELLED"
-    assert found.id not in [one.id for one in ledger.at_work()]
+    assert found.id not in [one.id for one in seen.at_work()]
 
 
 def test_one_that_waits_for_its_time_may_act(mistral: str) -> None:
-    ledger = MistralLedger(Rest(mistral))
-    found = begin(mistral, "later", ledger)
+    seen = MistralExecutions(Rest(mistral))
+    found = begin(mistral, "later", seen)
     assert [t.state for t in found.tasks] == ["DELAYED"]
     assert standing(found) == ""
-    ledger.cancel_execution(found.id)
+    seen.cancel_execution(found.id)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_an_answer_that_is_not_whole_is_none(
     requests_mock.get(f"{FAKE}/executions/e1/tasks", json=answer)
     one = FlowWork(id="e1", workflow="ha.v1.x", state="RUNNING")
     with pytest.raises(Transient):
-        MistralLedger(Rest(FAKE)).whole(one)
+        MistralExecutions(Rest(FAKE)).whole(one)
 
 
 def test_a_branch_that_cannot_be_read_hides_the_whole(
@@ -156,4 +158,20 @@ def test_a_branch_that_cannot_be_read_hides_the_whole(
     requests_mock.get(f"{FAKE}/tasks/t1/action_executions", status_code=503)
     one = FlowWork(id="e1", workflow="ha.v1.x", state="RUNNING")
     with pytest.raises(HaError):
-        MistralLedger(Rest(FAKE)).whole(one)
+        MistralExecutions(Rest(FAKE)).whole(one)
+
+
+def test_only_our_own_past_executions_are_listed(
+    requests_mock: Any,
+) -> None:
+    """They are deleted: Mistral finds the text anywhere in a name."""
+    requests_mock.get(
+        f"{FAKE}/executions",
+        json={
+            "executions": [
+                {"id": "mine", "workflow_name": "ha.v1.reconcile"},
+                {"id": "theirs", "workflow_name": "alpha.v1.validate"},
+            ]
+        },
+    )
+    assert MistralExecutions(Rest(FAKE)).past_executions(0.0) == ["mine"]

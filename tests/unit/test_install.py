@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 from ha_actions.adapters.clock import SystemClock
-from ha_actions.adapters.ledger import ENDED, MistralLedger
+from ha_actions.adapters.ledger_executions import ENDED, MistralExecutions
 from ha_actions.model import Incident
 from ha_actions.records.incidents import Opened, Record
 from ha_installer import catalogue, cli, clouds
@@ -293,17 +293,16 @@ def by_check(found: Any) -> dict[str, dict[str, str]]:
 def test_past_executions_are_found_and_forgotten(
     mistral: str, record: Record, policy: str
 ) -> None:
-    """By the ledger's own adapter, over the real API."""
+    """By the executor's own adapter, over the real API."""
     assert cli.main(["install", "--policy", policy, "--yes"]) == 0
     here = clouds.site("here")
-    ledger = here.ledger
-    assert isinstance(ledger, MistralLedger)
+    executions = MistralExecutions(here.mistral.rest.api)
     id = here.mistral.start("ha.v1.probe", {})
     while here.mistral.execution(id)[0] not in ENDED:
         here.clock.sleep(0.2)
     now = here.clock.now()
-    assert id not in ledger.past_executions(now - 3600)
-    assert id in ledger.past_executions(now + 60)
-    assert ledger.forget_execution(id)
-    assert ledger.execution_state(id) == ""
-    assert ledger.forget_execution(id)
+    assert id not in executions.past_executions(now - 3600)
+    assert id in executions.past_executions(now + 60)
+    assert executions.forget_execution(id)
+    assert here.ledger.execution_state(id) == ""
+    assert executions.forget_execution(id)

@@ -220,19 +220,3 @@ def test_what_goes_wrong_on_the_wire(
     assert type(met.value) is error
     assert met.value.code == code
     assert "hush" not in str(met.value.as_dict())
-
-
-def test_only_our_own_past_executions_are_listed(
-    requests_mock: Any,
-) -> None:
-    """They are deleted: Mistral finds the text anywhere in a name."""
-    requests_mock.get(
-        f"{FAKE}/executions",
-        json={
-            "executions": [
-                {"id": "mine", "workflow_name": "ha.v1.reconcile"},
-                {"id": "theirs", "workflow_name": "alpha.v1.validate"},
-            ]
-        },
-    )
-    assert MistralLedger(Rest(FAKE)).past_executions(0.0) == ["mine"]
