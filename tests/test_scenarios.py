@@ -31,14 +31,28 @@ def test_tells_the_expected_story(file: Path) -> None:
     assert broken(run) == []
 
 
+PARTS = {"two-hundred-guests": 6}
+"""Large worlds, whose interruptions are shared among so many tests: else one
+process of them is still at it when all others have ended."""
+
+in_parts = pytest.mark.parametrize(
+    ("file", "part"),
+    [
+        pytest.param(f, n, id=f"{f.stem}-{n + 1}" if n else f.stem)
+        for f in FILES
+        for n in range(PARTS.get(f.stem, 1))
+    ],
+)
+
+
 def _points(changes: int) -> list[int]:
     """Every call, but for the large worlds: there some, evenly spread."""
     step = max(1, changes // MANY)
     return list(range(1, changes + 1, step))
 
 
-@by_name
-def test_ends_the_same_however_interrupted(file: Path) -> None:
+@in_parts
+def test_ends_the_same_however_interrupted(file: Path, part: int) -> None:
     told = scenario(file)
     if told.engine_only:
         pytest.skip(f"played on the engine: {told.engine_only}")
@@ -49,7 +63,8 @@ def test_ends_the_same_however_interrupted(file: Path) -> None:
         for when in ("before", "after")
         for at in _points(straight.changes)
     ]
-    for injection in [Injection("double"), *points]:
+    every = [Injection("double"), *points]
+    for injection in every[part :: PARTS.get(file.stem, 1)]:
         run = played(told, injection)
         assert broken(run) == [], f"{injection}"
         assert run.ending() == straight.ending(), f"{injection}"

@@ -35,6 +35,7 @@ from ha_actions.deciders.policy_tags import (
     TAGS,
     Level,
     listen,
+    speaks,
     strangers,
 )
 from ha_actions.deciders.prospects import with_fallback
@@ -127,6 +128,7 @@ def choose(
     for level in levels:
         warnings += strangers(level)
     levels += _rules(policy, seen, warnings)
+    levels = [level for level in levels if speaks(level)]
     said: dict[str, str] = {}
     why: dict[str, str] = {}
     for tag in TAGS.values():

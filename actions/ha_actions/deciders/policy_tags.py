@@ -111,6 +111,7 @@ def _port_fits(key: str, text: str) -> bool:
     return 0 < int(port) < 65536
 
 
+@functools.cache
 def spellings(key: str, underscored: bool) -> tuple[str, ...]:
     """How a tag may be written: scoped, and as a plain property name."""
     if not underscored:
@@ -202,6 +203,12 @@ def _above(word: str, ceiling: Sequence[str]) -> str:
 
 def _shown(word: str) -> str:
     return repr(word if len(word) <= 40 else word[:37] + "...")
+
+
+def speaks(level: Level) -> bool:
+    """Whether it says anything that is listened to: most levels do not."""
+    known = _known_keys(level.underscored)
+    return any(not known.isdisjoint(texts) for _, texts in level.objects)
 
 
 def strangers(level: Level) -> list[str]:
