@@ -19,6 +19,7 @@ pytestmark = pytest.mark.lab_full
 ROOT = Path(__file__).parents[2]
 FLOW = "web_pool"
 CUSTOM = {"ha:protection": "custom"}
+DOWN = "compute.instance.host_down"
 FENCED = "compute.instance.host_fenced"
 SERVED_S = 90
 """Seconds in which the new server must serve."""
@@ -65,7 +66,7 @@ def alarms(monkeypatch: pytest.MonkeyPatch, lab: ModuleType) -> None:
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(lab.CLOUDS_YAML))
     monkeypatch.setenv("OS_CLOUD", "lab-tenant")
     for event in ("host_down", "host_fenced"):
-        words = ["tenant", "alarm", FLOW, "--on", event]
+        words = ["tenant", "alarm", FLOW, "--on", event, "--server", "web-1"]
         assert cli.main([*words, "--input", "user_data="]) == 0
 
 
@@ -88,6 +89,7 @@ def test_a_tenants_workflow_replaces_a_web_server(
     old = lab.boot("web-1", "host1", metadata=CUSTOM)
     other = lab.boot("web-2", "host2", metadata=CUSTOM)
     alien = lab.boot("alien", "host2", as_cloud="lab", metadata=CUSTOM)
+    disk = lab.boot("disk", "host1", metadata=CUSTOM, **data_volume(lab))
     was, there = ctl.addresses(old)[0], ctl.addresses(other)[0]
     pool = Pool(lab)
     pool.add("web-1", was, 5)
@@ -130,12 +132,62 @@ def test_a_tenants_workflow_replaces_a_web_server(
     mine = lab.cloud("lab-tenant").current_project_id
     assert {r["project_id"] for r in runs(ctl)} == {mine}
     assert told(ctl, "/environments?fields=name", "environments") == []
+    a_data_volume_comes_over(lab, ctl, disk)
     lab.until(
         lambda: [i["state"] for i in ctl.incidents()] == ["closed"],
         90,
         lambda: f"the incident being closed: {ctl.incidents()}",
     )
     another_projects_server_is_not_touched(ctl, alien)
+
+
+def data_volume(lab: ModuleType) -> dict[str, Any]:
+    """It boots from its image, and has a volume that outlives it."""
+    boot = {"boot_index": 0, "uuid": lab._seeds()[0], "source_type": "image"}
+    blank = {"boot_index": -1, "source_type": "blank", "volume_size": 1}
+    more = {"destination_type": "volume", "delete_on_termination": False}
+    local = {"destination_type": "local", "delete_on_termination": True}
+    return {"block_device_mapping_v2": [boot | local, blank | more]}
+
+
+def by_hand(
+    ctl: ModuleType, name: str, server: str, kind: str, **more: Any
+) -> Any:
+    """One action as the tenant, with his own token; its answer."""
+    event = {"type": kind, "traits": {"instance_id": server}}
+    body = {
+        "name": f"ha.own.{name}",
+        "input": json.dumps({"server": server, "event": event, **more}),
+    }
+    answer = ctl.call(
+        "POST", "/action_executions", cloud="lab-tenant", json=body
+    )
+    assert answer.status_code == 201, answer.text
+    return json.loads(answer.json()["output"])["result"]
+
+
+def a_data_volume_comes_over(
+    lab: ModuleType, ctl: ModuleType, old: str
+) -> None:
+    """After the proof alone; the last step is repeated until it is done."""
+    [volume] = ctl.volumes(old)
+    refused = by_hand(ctl, "copy_server", old, DOWN, user_data="")
+    assert refused["code"] == "not_fenced"
+    made = by_hand(ctl, "copy_server", old, FENCED, user_data="")
+    assert made["outcome"] == "done", made
+    lab.wait_server(made["copy"], 60, status="ACTIVE")
+    lab.until(
+        lambda: by_hand(ctl, "retire_server", old, FENCED).get("outcome"),
+        60,
+        lambda: f"the old server's end: {lab.server(old)}",
+        every=2,
+    )
+    lab.until(
+        lambda: ctl.volumes(made["copy"]) == [volume],
+        60,
+        lambda: f"the volume: {ctl.volumes(made['copy'])}",
+    )
+    assert lab.server(old) is None
 
 
 def told(ctl: ModuleType, path: str, key: str) -> list[Any]:
@@ -151,21 +203,12 @@ def another_projects_server_is_not_touched(
     import world
 
     before = world.server(alien)
-    event = {"type": FENCED, "traits": {"instance_id": alien}}
     for name in (
         "drain_members",
         "copy_server",
         "add_members",
         "retire_server",
     ):
-        body = {
-            "name": f"ha.own.{name}",
-            "input": json.dumps({"server": alien, "event": event}),
-        }
-        answer = ctl.call(
-            "POST", "/action_executions", cloud="lab-tenant", json=body
-        )
-        assert answer.status_code == 201, answer.text
-        error = json.loads(answer.json()["output"])["result"]
+        error = by_hand(ctl, name, alien, FENCED)
         assert error["code"] == "not_found", error
     assert world.server(alien) == before
