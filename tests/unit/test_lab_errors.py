@@ -129,21 +129,26 @@ def test_a_folder_with_a_space(tmp_path: Path) -> None:
 def stub(path: Path, log: Path, status: int) -> None:
     """A command that writes down how it was called."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\necho "{path.name} $*" >> {log}\n')
+    path.write_text(f'#!/bin/sh\necho "{path.name}$HA_LAB $*" >> {log}\n')
     with path.open("a") as more:
         more.write(f'case "$*" in down) exit 0;; *) exit {status};; esac\n')
     path.chmod(0o755)
 
 
+UPS = ["lab1 up --full", "lab2 up --full"]
+DOWNS = ["lab1 down", "lab2 down"]
+DRILLS = ["python -u -m pytest"]
+
+
 @pytest.mark.parametrize(
     ("up", "drills", "calls"),
     [
-        (0, 0, ["lab up --full", "python -u -m pytest", "lab down"]),
-        (0, 1, ["lab up --full", "python -u -m pytest", "lab down"]),
-        (1, 0, ["lab up --full", "lab down"]),
+        (0, 0, [*UPS, *DRILLS, *DOWNS]),
+        (0, 1, [*UPS, *DRILLS, *DOWNS]),
+        (1, 0, [*UPS[:1], *DOWNS]),
     ],
 )
-def test_make_takes_the_lab_down_however_it_ends(
+def test_make_takes_its_labs_down_however_it_ends(
     tmp_path: Path, up: int, drills: int, calls: list[str]
 ) -> None:
     log = tmp_path / "log"
@@ -154,7 +159,7 @@ def test_make_takes_the_lab_down_however_it_ends(
     os.utime(ready, (2**32, 2**32))  # newer than setup.py: nothing installed
     own = [f"LAB={tmp_path / 'lab'}", f"VENV={tmp_path / 'venv'}"]
     done = subprocess.run(
-        ["make", "-s", "test-lab", *own],
+        ["make", "-s", "test-lab", "LABS=2", *own],
         cwd=HOME.parent.parent,
         capture_output=True,
         text=True,
