@@ -125,6 +125,12 @@ def spawn_delay(host: str, seconds: float) -> None:
     (settings.host_dir(host) / "spawn_delay").write_text(str(seconds))
 
 
+def live_migration_delay(host: str, seconds: float) -> None:
+    """How long a live migration from the host takes; 0: a moment."""
+    knob = settings.host_dir(host) / "live_migration_delay"
+    knob.write_text(str(seconds))
+
+
 def spawn_fail(host: str, server_ids: str) -> None:
     """Make spawns on the host fail: "*" (all), server ids, or "" (none)."""
     (settings.host_dir(host) / "spawn_fail").write_text(server_ids)

@@ -19,27 +19,29 @@ WEIGHTS = {"pet": 5, "herd": 3, "other": 1}
 class Pool:
     """A tenant's pool, by Octavia's API."""
 
-    def __init__(self, lab: ModuleType) -> None:
+    def __init__(
+        self, lab: ModuleType, name: str = "web", vip: str = "10.99.255.1"
+    ) -> None:
         self._lab = lab
         self._api = lab.cloud("lab-tenant").load_balancer
         subnet = lab.cloud("lab").network.find_subnet("lab")
         self._subnet = subnet.id
         made = self._api.create_load_balancer(
-            name="web", vip_subnet_id=subnet.id, vip_address="10.99.255.1"
+            name=name, vip_subnet_id=subnet.id, vip_address=vip
         )
-        self._lb = made.id
+        self.lb: str = made.id
         self._settle()
         pool = self._api.create_pool(
-            name="web",
+            name=name,
             protocol="HTTP",
             lb_algorithm="ROUND_ROBIN",
-            loadbalancer_id=self._lb,
+            loadbalancer_id=self.lb,
         )
         self.id: str = pool.id
         self._settle()
 
     def _settle(self) -> None:
-        self._api.wait_for_load_balancer(self._lb, interval=0.2, wait=60)
+        self._api.wait_for_load_balancer(self.lb, interval=0.2, wait=60)
 
     def add(
         self, name: str, address: str, weight: int, subnet: bool = True

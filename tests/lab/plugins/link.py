@@ -1,7 +1,8 @@
 """A host's network: `link.py FOLDER ADDRESS REACH_PORT [RELAYED_PORT ...]`.
 
 Accepts (and closes) on the reach port; carries each relayed port to the same
-port of 127.0.0.1. After SIGUSR1 the host is isolated: every connection is
+port of 127.0.0.1. It answers for the host's running guests too
+(guest_ports.py). After SIGUSR1 the host is isolated: every connection is
 cut, and whoever asks anew hears nothing at all. A closed port would not do: a
 refusal is an answer, which only a living machine gives. So nobody accepts any
 more and the queues are filled, whereupon the kernel drops what comes. The
@@ -14,6 +15,8 @@ import signal
 import socket
 import sys
 import threading
+
+from guest_ports import GuestPorts
 
 QUEUE = 8
 dark = threading.Event()
@@ -97,7 +100,10 @@ def main(folder, address, reach, *relayed):
         )
         for number, one in enumerate(listening)
     ]
-    for thread in serving:
+    guests = threading.Thread(
+        target=GuestPorts(folder).serve, args=(dark,), daemon=True
+    )
+    for thread in (*serving, guests):
         thread.start()
     signal.sigwait({signal.SIGUSR1})
     go_dark(listening, serving)

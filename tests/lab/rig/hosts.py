@@ -157,8 +157,8 @@ def wipe(host: str) -> None:
 
 
 def no_knobs(host: str) -> None:
-    """Its virt driver spawns as fast and as well as it can."""
-    for knob in ("spawn_delay", "spawn_fail"):
+    """Its virt driver works as fast and as well as it can."""
+    for knob in ("spawn_delay", "spawn_fail", "live_migration_delay"):
         (settings.host_dir(known(host)) / knob).unlink(missing_ok=True)
 
 

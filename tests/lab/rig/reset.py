@@ -68,6 +68,11 @@ def _more() -> list[graph.Step]:
             partial(_all_deleted, Cloud(), "volumes", _volumes),
             ["servers deleted"],
         ),
+        graph.Step(
+            "floating IPs deleted",
+            partial(_all_deleted, Cloud(), "floatingips", _floating_ips),
+            ["quiet"],
+        ),
         # last: what is deleted makes events, and alarms hear them
         graph.Step(
             "pack as installed",
@@ -167,6 +172,11 @@ def _no_guests() -> None:
 
 # What to list, and what to delete of each, by service.
 _servers = ("nova", "/servers/detail?all_tenants=1", "/servers/{}")
+_floating_ips = (
+    "neutron",
+    "/v2.0/floatingips?fields=id",
+    "/v2.0/floatingips/{}",
+)
 _volumes = (
     "cinder",
     "/volumes/detail?all_tenants=1",

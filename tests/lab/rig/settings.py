@@ -166,6 +166,11 @@ def address(host: str) -> str:
     return f"127.0.0.{11 + HOSTS.index(host)}"
 
 
+REACHABLE = f"127.{64 + BASE // 50 % 128}.0"
+"""First three numbers of the tenants' network whose addresses are this
+machine's: what guests serve there can be asked. Each lab has its own."""
+
+
 CONTROL = "127.0.0.10"
 """An address on the hosts' network that answers whatever host is gone."""
 

@@ -3,12 +3,14 @@ outlive nova-compute.
 
 Nova's own fake driver keeps guests in memory, so killing nova-compute would
 kill them too. Here they are in `state_path/guests.json`: {server id: {name,
-domain, state, resources}}. One server id RUNNING in the files of two hosts is
-a split brain that a test can see. The power switch of the host (rig/hosts.py)
-edits the file only while nova-compute is dead.
+domain, state, resources, addresses, serves, boot_s}}. One server id RUNNING
+in the files of two hosts is a split brain that a test can see. The power
+switch of the host (rig/hosts.py) edits the file only while nova-compute is
+dead; what guests answer, guest_ports.py reads there.
 
-Three knobs, files in state_path: `spawn_delay` (seconds), `spawn_fail` (`*`
-or server ids), `crash` (server ids whose processes die, once).
+Four knobs, files in state_path: `spawn_delay` and `live_migration_delay`
+(seconds), `spawn_fail` (`*` or server ids), `crash` (server ids whose
+processes die, once).
 """
 
 import functools
@@ -63,7 +65,7 @@ class DiskDriver(fake.FakeDriverWithoutFakeNodes):
         super().__init__(virtapi, read_only)
         self._path = os.path.join(CONF.state_path, "guests.json")
         self._writing = threading.Lock()
-        # server id -> {name, resources}: what FakeInstance has no place for
+        # server id -> what FakeInstance has no place for
         self._facts = {}
 
     def init_host(self, host):
@@ -76,8 +78,9 @@ class DiskDriver(fake.FakeDriverWithoutFakeNodes):
                 guest["domain"], guest["state"], uuid
             )
             self._facts[uuid] = {
-                "name": guest["name"],
-                "resources": guest["resources"],
+                key: value
+                for key, value in guest.items()
+                if key not in ("domain", "state")
             }
             self.resources.claim(**guest["resources"])
         LOG.info("%d guests found on this host", len(self.instances))
@@ -108,6 +111,7 @@ class DiskDriver(fake.FakeDriverWithoutFakeNodes):
 
     def spawn(self, context, instance, *args, **kwargs):
         """As the fake driver does, after the knobs had their say."""
+        vifs = kwargs.get("network_info") or instance.get_network_info()
         time.sleep(float(self._read("spawn_delay") or 0))
         failing = self._read("spawn_fail")
         if failing == "*" or instance.uuid in failing:
@@ -123,8 +127,19 @@ class DiskDriver(fake.FakeDriverWithoutFakeNodes):
         self._facts[instance.uuid] = {
             "name": instance.display_name,
             "resources": size,
+            "addresses": [
+                ip["address"] for vif in vifs for ip in vif.fixed_ips()
+            ],
+            "serves": instance.metadata.get("lab:serves", ""),
+            "boot_s": instance.metadata.get("lab:boot_s", ""),
         }
         super().spawn(context, instance, *args, **kwargs)
+
+    def live_migration(self, context, instance, *args, **kwargs):
+        """As the fake driver does, later; then it has left this host."""
+        time.sleep(float(self._read("live_migration_delay") or 0))
+        self.destroy(context, instance, [])
+        super().live_migration(context, instance, *args, **kwargs)
 
     def migrate_disk_and_power_off(self, context, instance, *args, **kwargs):
         """The one that is left behind is off until the move is confirmed."""

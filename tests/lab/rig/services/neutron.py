@@ -4,6 +4,8 @@ so there are no agents.
 
 from __future__ import annotations
 
+from typing import Any
+
 from rig import ini, settings
 from rig.rest import Cloud
 from rig.service import Setup
@@ -17,6 +19,8 @@ _QUOTAS = (
     "quota_port",
     "quota_security_group",
     "quota_security_group_rule",
+    "quota_router",
+    "quota_floatingip",
 )
 
 
@@ -32,7 +36,8 @@ def configure() -> None:
                 "log_file": settings.LOG / "neutron.log",
                 "state_path": settings.DATA / "neutron",
                 "core_plugin": "ml2",
-                "service_plugins": "",
+                "service_plugins": "router",
+                "enable_dvr": False,
                 "api_paste_config": settings.VENV
                 / "etc"
                 / "neutron"
@@ -59,28 +64,57 @@ def configure() -> None:
 
 def seed() -> None:
     """One shared network `lab` with one subnet."""
-    cloud = Cloud()
-    found = cloud("neutron", "GET", "/v2.0/networks?name=lab")["networks"]
-    network = (
-        found[0]
-        if found
-        else cloud(
-            "neutron",
-            "POST",
-            "/v2.0/networks",
-            {"network": {"name": "lab", "shared": True}},
-        )["network"]
+    _network("lab", "10.99.0.0/16", None)
+
+
+def routed() -> None:
+    """A shared network `reachable`, whose addresses are this machine's own,
+    and a router of the tenant's to `outside`, which has floating IPs.
+    """
+    near = f"{settings.REACHABLE}.0/24"
+    inside = _network("reachable", near, f"{settings.REACHABLE}.1")
+    outside = _network(
+        "outside",
+        "203.0.113.0/24",
+        "203.0.113.1",
+        shared=False,
+        **{"router:external": True},
+    )
+    cloud = Cloud("demo")
+    path = "/v2.0/routers"
+    if cloud("neutron", "GET", f"{path}?name=door")["routers"]:
+        return
+    gateway = {"network_id": outside["id"]}
+    body = {"router": {"name": "door", "external_gateway_info": gateway}}
+    made = cloud("neutron", "POST", path, body)["router"]
+    (subnet,) = inside["subnets"]
+    door = f"{path}/{made['id']}/add_router_interface"
+    cloud("neutron", "PUT", door, {"subnet_id": subnet})
+
+
+def _network(
+    name: str, cidr: str, gateway: str | None, **more: Any
+) -> dict[str, Any]:
+    """A network with one subnet; what there is is kept."""
+    cloud, path = Cloud(), "/v2.0/networks"
+    found = cloud("neutron", "GET", f"{path}?name={name}")["networks"]
+    body = {"network": {"name": name, "shared": True, **more}}
+    network: dict[str, Any] = (
+        found[0] if found else cloud("neutron", "POST", path, body)["network"]
     )
     if not network["subnets"]:
         subnet = {
-            "name": "lab",
+            "name": name,
             "network_id": network["id"],
             "ip_version": 4,
-            "cidr": "10.99.0.0/16",
+            "cidr": cidr,
             "enable_dhcp": False,
-            "gateway_ip": None,
+            "gateway_ip": gateway,
         }
-        cloud("neutron", "POST", "/v2.0/subnets", {"subnet": subnet})
+        body = {"subnet": subnet}
+        made = cloud("neutron", "POST", "/v2.0/subnets", body)["subnet"]
+        network["subnets"] = [made["id"]]
+    return network
 
 
 SETUPS = [
@@ -98,6 +132,9 @@ SETUPS = [
     ),
     Setup(name="network", call=seed, after=["neutron", "catalogue"]),
 ]
+
+# at each start: a lab that was made before gets it too
+FINISH = [Setup(name="routed", call=routed)] if settings.FULL else []
 
 SERVICES = [
     api(

@@ -90,7 +90,18 @@ def _nova_conf() -> ini.Config:
         "filter_scheduler": {
             "host_subset_size": 1,
             "track_instance_changes": True,
+            # Nova's default, and the last, for `keep_apart`
+            "enabled_filters": (
+                "ComputeFilter",
+                "ComputeCapabilitiesFilter",
+                "ImagePropertiesFilter",
+                "ServerGroupAntiAffinityFilter",
+                "ServerGroupAffinityFilter",
+                "DifferentHostFilter",
+            ),
         },
+        # Neutron tells Nova nothing here: see neutron.conf
+        "compute": {"live_migration_wait_for_vif_plug": False},
         "notifications": {
             "notification_format": "both",
             "notify_on_state_change": "vm_and_task_state",
