@@ -324,7 +324,7 @@ class Cloud(Protocol):
     def attach(self, copy: Guest, disk: Disk, claim: Claim) -> None:
         """Ask once to attach a volume that is free.
 
-        :raises Failed: ``conflict``: it is not.
+        :raises Failed: ``rejected``: it is not.
         """
 
     def free_ports(

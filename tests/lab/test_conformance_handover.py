@@ -167,7 +167,7 @@ def test_a_volume_is_attached_once(world: World) -> None:
     assert place.guest == other.id
     old = guest(world, "old")
     taken = code_of(lambda: cloud.attach(old, free, claim(world)))
-    assert taken == "conflict"
+    assert taken == "rejected"
     assert len(cloud.disks(old)) == 1
 
 

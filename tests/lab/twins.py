@@ -147,7 +147,7 @@ class Simulated:
         self.world.power(self.world.host(DEAD), False)
 
     def claim(self, until: float = 60) -> Claim:
-        return _claim(self.clock.now() + until)
+        return claim_for(self.clock.now() + until)
 
     def wait(self, seconds: float) -> None:
         self.clock.sleep(seconds)
@@ -273,7 +273,7 @@ class Real:
                 )
 
     def claim(self, until: float = 60) -> Claim:
-        return _claim(self.clock.now() + until)
+        return claim_for(self.clock.now() + until)
 
     def wait(self, seconds: float) -> None:
         self.clock.sleep(seconds)
@@ -283,7 +283,8 @@ class Real:
         return found
 
 
-def _claim(until: float) -> Claim:
+def claim_for(until: float) -> Claim:
+    """Leave to act until then."""
     return Claim(
         incident="conformance",
         subject="all",

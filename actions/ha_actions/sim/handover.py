@@ -113,7 +113,7 @@ class SimHandover:
             status = world.volumes.get(disk.volume, "gone")
             if status != "available":
                 raise Failed(
-                    "conflict",
+                    "rejected",
                     f"Volume {disk.volume} is {status}, not available (400).",
                 )
             world.volumes[disk.volume] = "reserved"

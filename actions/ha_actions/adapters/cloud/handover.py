@@ -129,7 +129,7 @@ class Handover:
     def attach(self, copy: Guest, disk: Disk, claim: Claim) -> None:
         """POST one attachment; Nova refuses a volume that is not free.
 
-        :raises Failed: ``conflict``.
+        :raises Failed: ``rejected``.
         """
         body: Body = {
             "volumeId": disk.volume,
