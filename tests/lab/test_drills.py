@@ -12,6 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from test_pets import amphorae_of, balancer_of
+from test_pools import Pool
 
 pytestmark = pytest.mark.lab_full
 
@@ -140,8 +142,20 @@ def test_a_dead_agent_on_a_live_host_is_left_alone(
 def test_an_isolated_host_is_fenced_first(
     full: ModuleType, ctl: ModuleType
 ) -> None:
+    """Its servers serve on until then, and are not drained."""
     lab = full
     ids = boot_pets(lab, "host3", 2)
+    other = lab.boot("other", "host1", metadata=PET)
+    pool = Pool(lab)
+    for id in (ids[0], other):
+        pool.add(id[:8], ctl.addresses(id)[0], 4)
+    pool.monitor()
+    serves = ctl.addresses(ids[0])[0]
+    lab.until(
+        lambda: {s for _, s in pool.members().values()} == {"ONLINE"},
+        60,
+        lambda: f"both members being ONLINE: {pool.members()}",
+    )
     lab.bmc_faults("host3", off_delay=5)
     lab.isolate("host3")
     lab.wait_host("host3", "down", 30)
@@ -149,9 +163,12 @@ def test_an_isolated_host_is_fenced_first(
     mark, asked = lab.call_mark(), lab.bmc_mark()
 
     execution = ctl.by_alarm("host3")
-    twice = []
+    twice, weights = [], set()
 
     def ended() -> bool:
+        weight = pool.members()[serves][0]
+        if lab.power("host3") == "On":
+            weights.add(weight)
         twice.extend(i for i in ids if len(lab.copies_running(i)) > 1)
         return ctl.state(execution) in ctl.ENDED
 
@@ -160,6 +177,7 @@ def test_an_isolated_host_is_fenced_first(
 
     assert output["state"] == "closed", output
     assert not twice, "a guest ran twice"
+    assert weights == {4}, "its monitor called it ONLINE"
     off = [a["at"] for a in lab.bmc_actions(asked) if a["what"] == "reads Off"]
     posts = [
         c.at
@@ -175,7 +193,8 @@ def test_a_dead_bmc_holds_and_resume_goes_on(
     full: ModuleType, ctl: ModuleType
 ) -> None:
     lab = full
-    (id,) = boot_pets(lab, "host4", 1)
+    id, stand_in = boot_pets(lab, "host4", 2)
+    lb = balancer_of(lab, ctl, stand_in)
     lab.bmc_mood("host4", "dead")
     lab.pull_plug("host4")
     lab.wait_host("host4", "down", 30)
@@ -188,6 +207,7 @@ def test_a_dead_bmc_holds_and_resume_goes_on(
     assert ctl.evacuations(id) == []
     posts = [c for c in lab.calls_since(mark) if c.method == "POST"]
     assert posts == []
+    assert stand_in in amphorae_of(lab, lb), "nor is Octavia asked"
     code, told = ctl.ha_pack("incident", "show", output["incident"])
     assert code == 1 and told["reason"], told
 
@@ -200,6 +220,7 @@ def test_a_dead_bmc_holds_and_resume_goes_on(
         output["incident"],
     )
     assert_moved(lab, ctl, id, "host4", "ACTIVE")
+    assert stand_in not in amphorae_of(lab, lb)
 
 
 @pytest.mark.lab_core

@@ -130,27 +130,37 @@ def test_no_room_is_deferred_until_there_is(
     assert rows(ctl.report(output["incident"]))["waits"]["as_chosen"]
 
 
-def make_amphora(ctl: ModuleType, lb: str, server: str) -> None:
-    """Octavia's no-op back end has no servers: one of Nova's stands in."""
+def balancer_of(lab: ModuleType, ctl: ModuleType, server: str) -> str:
+    """A load balancer of the tenant's whose amphora is this server.
+
+    Octavia's no-op back end has no servers: one of Nova's stands in.
+    """
+    api = lab.cloud("lab-tenant").load_balancer
+    subnet = lab.cloud("lab").network.find_subnet("lab")
+    lb = api.create_load_balancer(name="stands-in", vip_subnet_id=subnet.id).id
+    api.wait_for_load_balancer(lb, interval=0.2, wait=60)
     change = (
         "UPDATE amphora SET compute_id = %(server)s "
         "WHERE load_balancer_id = %(lb)s"
     )
     ctl.sql("octavia", change, server=server, lb=lb)
+    return str(lb)
+
+
+def amphorae_of(lab: ModuleType, lb: str) -> list[str]:
+    """The servers that Octavia says carry it."""
+    found = lab.cloud("lab").load_balancer.amphorae(loadbalancer_id=lb)
+    return [a.compute_id for a in found]
 
 
 def test_an_amphora_is_left_to_octavia(
     full: ModuleType, ctl: ModuleType
 ) -> None:
     lab = full
-    api = lab.cloud("lab-tenant").load_balancer
-    subnet = lab.cloud("lab").network.find_subnet("lab")
-    lb = api.create_load_balancer(name="stands-in", vip_subnet_id=subnet.id).id
-    api.wait_for_load_balancer(lb, interval=0.2, wait=60)
     # a pet by its tags, and with no name of Octavia's: Octavia's word counts
     id = lab.boot("stand-in", "host1", metadata=PET)
     other = lab.boot("pet", "host1", metadata=PET)
-    make_amphora(ctl, lb, id)
+    lb = balancer_of(lab, ctl, id)
     lab.pull_plug("host1")
     lab.wait_host("host1", "down", 30)
 
@@ -164,6 +174,6 @@ def test_an_amphora_is_left_to_octavia(
     assert row["did"] == "fail over balancers"
     assert row["outcome"] == "recovered", row
     assert output["state"] == "closed", output
-    amphorae = lab.cloud("lab").load_balancer.amphorae(loadbalancer_id=lb)
-    assert id not in [a.compute_id for a in amphorae]
+    assert id not in amphorae_of(lab, lb)
+    api = lab.cloud("lab-tenant").load_balancer
     assert api.get_load_balancer(lb).provisioning_status == "ACTIVE"
