@@ -39,7 +39,10 @@ from ha_installer.engine import ENDED, EmbeddedEngine
 from ha_installer.play_crashes import crashes
 
 POLL_S = 0.05
-STANDS_S = 0.6
+LOOK_S = 0.2
+"""Real seconds between two looks at what stands still: they take the engine's
+own time."""
+STANDS_S = 0.4
 """Real seconds after which what stands still is taken for left over."""
 PACE = 0.02
 """Real seconds for a virtual one while two incidents run: the engine needs
@@ -72,6 +75,7 @@ class _Run:
     errors: list[str] = field(default_factory=list)
     stood: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Execution -> what it stands at, and since when, in real time."""
+    look_at: float = 0.0
 
     def start(
         self, workflow: str, inputs: dict[str, Any], id: str, project: str
@@ -94,6 +98,9 @@ class _Run:
         Between two tasks each of them stands for a moment.
         """
         executions, now = self.engine.executions(), time.monotonic()
+        if now < self.look_at:
+            return False
+        self.look_at = now + LOOK_S
         marks = {
             flow.id: standing(executions.whole(flow))
             for flow in executions.at_work()
