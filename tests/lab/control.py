@@ -175,9 +175,9 @@ def _well(service: Any) -> bool:
 
 
 def start_all() -> None:
-    """Start again whatever a test has killed."""
+    """Start again whatever a test has killed, and the lab has on by itself."""
     for service in mistral.SERVICES:
-        if not process.running(service.name):
+        if service.auto and not process.running(service.name):
             service.up()
 
 
