@@ -158,7 +158,12 @@ def remove(options: argparse.Namespace) -> int:
     if not _agreed(options, lines, "Nothing of ours is there."):
         return int(bool(lines))
     here.apply(todo, lambda change: _done(options, change))
-    here.mistral.forget(entries)
+    gone: set[str] = set()
+    while left := [name for name in entries if name not in gone]:
+        here.mistral.forget(left)
+        gone.update(left)
+        # Mistral lists a page of them at once
+        entries = [] if options.keep_history else here.mistral.entries()
     return _end(options, lines, "Removed. Installed packages stay.")
 
 

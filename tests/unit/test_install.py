@@ -120,6 +120,8 @@ def test_install_twice_then_remove(
         json={"name": "ha.theirs", "variables": {"a": 1}},
         timeout=60,
     ).raise_for_status()
+    for n in range(45):  # more than this Mistral lists at once
+        assert record.ledger.create(f"ha.claim.c1-0001.fence.{n}", {})
     assert told(capsys, "remove", "--yes")["done"] is True
     for what in ("workbooks", "workflows", "cron_triggers"):
         assert names(mistral, what) == set(), what
