@@ -22,6 +22,8 @@ RING = {"ha:after": "hen"}
 BOOT_S = 10
 """So long after its start the database begins to listen."""
 READY_S = 30
+GOING_TO = "host4"
+"""Where the live migration goes."""
 PROOF_S = 3
 CUSTOM_S = 20
 RECOVERY_S = 300
@@ -209,7 +211,8 @@ def strike(death: Death) -> None:
     for host in ("host2", "host3"):
         lab.spawn_fail(host, ids["unlucky"])
     lab.live_migration_delay(HOST, 600)
-    body = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    to = {"host": GOING_TO, "block_migration": "auto"}
+    body = {"os-migrateLive": to}
     assert act(lab, ids["moving"], body) == 202
     lab.until(
         lambda: [
