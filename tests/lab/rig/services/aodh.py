@@ -40,6 +40,7 @@ def configure() -> None:
                 # A new alarm is heard of after a second, not a minute; and
                 # not 0, which would ask the database for every event.
                 "event_alarm_cache_ttl": 1,
+                "member_creation_time": 1,
                 # whom trust+https may talk to: the bridge has this one
                 "rest_notifier_ca_bundle_certificate_path": str(
                     settings.DATA / "bmc" / "cert.pem"
@@ -54,7 +55,11 @@ def configure() -> None:
             },
             "listener": {"workers": 1},
             "notifier": {"workers": 1},
-            "evaluator": {"workers": 1, "evaluation_interval": 60},
+            # of alarms that heal stacks; no other needs it
+            "evaluator": {
+                "workers": 1,
+                "evaluation_interval": 5 if settings.HEAT else 60,
+            },
             "database": {"connection": settings.db_url("aodh")},
             "keystone_authtoken": ini.authtoken("aodh"),
             "service_credentials": ini.regional("aodh")
