@@ -17,7 +17,14 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 FIGURE = "figure"
-LONG = ("test_twenty_mixed", "test_ten_servers", "test_choices")
+LONG = (
+    "test_one_death",
+    "test_twenty_mixed",
+    "test_ten_servers",
+    "test_own_actions",
+    "test_docs",
+    "test_choices",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
