@@ -63,7 +63,7 @@ def shell(
     folder = tmp_path_factory.mktemp("reader")
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    [wheel] = (settings.STATE / "wheel").glob("*.whl")
+    [wheel] = (settings.FIRST / "wheel").glob("*.whl")
     pip = [str(venv / "bin" / "pip"), "install", "-q"]
     # as section 1 says, the wheel for the name
     subprocess.run([*pip, f"{wheel}[operator]"], check=True)

@@ -31,7 +31,7 @@ def install(venv: Path) -> bool:
     digest, stamp = _digest(), venv / "lab-pack.sha256"
     if stamp.exists() and stamp.read_text() == digest:
         return False
-    work = settings.STATE / "wheel"
+    work = settings.FIRST / "wheel"
     shutil.rmtree(work, ignore_errors=True)
     for name in SOURCES:  # a copy: a build leaves files beside its sources
         source, target = settings.CHECKOUT / name, work / "src" / name
