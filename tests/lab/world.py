@@ -263,7 +263,7 @@ def wait_server(
         settled,
         seconds,
         lambda: f"server {server_id} being {status}, last seen {seen}",
-        every=0.4,
+        every=0.8,
     )
 
 
