@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     labs side by side (`make test-lab LABS=2`) each worker has its own.
     """
     worker = getattr(config, "workerinput", None)
-    if worker:
+    if worker and "lab_" in (config.option.markexpr or ""):
         number = worker["workerid"].removeprefix("gw")
         os.environ["HA_LAB"] = str(int(number) + 1)
     for noisy in ("config.cloud_region", "resource", "proxy"):
