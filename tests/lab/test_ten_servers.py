@@ -23,9 +23,9 @@ STATES = {
     **{f"s{n}": "ACTIVE" for n in range(3, 10)},
 }
 # The goals are 40 calls and 1.2; both are told. On a distributed Mistral each
-# executor's process begins with an empty memory, reconcile looks once a minute,
-# and a busy machine stretches both (measured beside a second lab: 43 and 45
-# calls; 0.77 and 0.95, once 1.64). These are the bars.
+# executor's process begins with an empty memory, reconcile looks once a
+# minute, and a busy machine stretches both (measured beside a second lab: 43
+# and 45 calls; 0.77 and 0.95, once 1.64). These are the bars.
 CALLS = 55
 RATIO = 1.5
 LOOK_S = 0.05
