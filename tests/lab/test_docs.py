@@ -51,25 +51,31 @@ def filled(text: str, table: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def shell(
+def programs(
     full_lab_up: ModuleType, tmp_path_factory: pytest.TempPathFactory
-) -> Any:
-    """Types a line, in a fresh folder, with a fresh `pip install` of the
-    wheel and the usual client.
-    """
+) -> Path:
+    """A fresh `pip install` of the wheel: where its commands are."""
     from rig import settings
-    from rig.services import mistral
 
-    folder = tmp_path_factory.mktemp("reader")
-    venv = folder / "venv"
+    venv = tmp_path_factory.mktemp("reader") / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     [wheel] = (settings.FIRST / "wheel").glob("*.whl")
     pip = [str(venv / "bin" / "pip"), "install", "-q"]
     # as section 1 says, the wheel for the name
     subprocess.run([*pip, f"{wheel}[operator]"], check=True)
+    return venv / "bin"
+
+
+@pytest.fixture
+def shell(programs: Path, tmp_path: Path) -> Any:
+    """Types a line, in a fresh folder, with those and the usual client."""
+    from rig import settings
+    from rig.services import mistral
+
+    folder = tmp_path
     client = settings.CLIENT_VENV / "bin"
     base = {
-        "PATH": f"{venv / 'bin'}:{client}:/usr/bin:/bin",
+        "PATH": f"{programs}:{client}:/usr/bin:/bin",
         "HOME": str(folder),
         "OS_CLIENT_CONFIG_FILE": str(settings.CLOUDS_YAML),
         "HA_EXECUTOR_FILE": str(mistral.EXECUTOR_FILE),
