@@ -25,7 +25,7 @@ from ha_actions.adapters.clock import SystemClock
 from ha_actions.adapters.cloud.by_token import Tokens
 from ha_actions.adapters.cloud.capacity import PlacementCapacity
 from ha_actions.adapters.cloud.openstack import OpenStackCloud
-from ha_actions.adapters.cloud.region import mistral_at, region_of
+from ha_actions.adapters.cloud.region import api_at, region_of
 from ha_actions.adapters.cloud.stacks import HeatStacks
 from ha_actions.adapters.gauges import TextFile
 from ha_actions.adapters.journal import LogJournal
@@ -139,7 +139,7 @@ def from_file(path: str | None = None) -> Outside:
         bus=bus_of(what.bus, where),
         queues=queues_of(what.bus, where),
         reports=_reports(what.reports_dir, where),
-        alarms=alarm_names.of(region_of(what.cloud)),
+        alarms=alarm_names.of(api_at(region_of(what.cloud), "alarm")),
         stacks=stacks_of(what.cloud, clock),
         gauges=TextFile(what.metrics) if what.metrics else NoGauges(),
         own=own_of(what.cloud, clock),
@@ -226,7 +226,7 @@ def own_of(name: str, clock: Clock) -> Callable[[Caller], Own]:
         return Own(
             caller=caller,
             cloud=OpenStackCloud(conn, clock),
-            ledger=MistralLedger(mistral_at(conn.config)),
+            ledger=MistralLedger(api_at(conn.config, "workflow")),
             clock=clock,
         )
 
@@ -265,15 +265,7 @@ def vault_of(name: str, clock: Clock) -> fence_file.Vault:
     """Secrets in the Barbican of a cloud of ``clouds.yaml``; asked late."""
 
     def made() -> adapter.Adapter:
-        config = region_of(name)
-        return adapter.Adapter(
-            config.get_session(),
-            service_type="key-manager",
-            interface=config.get_interface("key-manager"),
-            region_name=config.get_region_name("key-manager"),
-            endpoint_override=config.get_endpoint("key-manager"),
-            raise_exc=False,
-        )
+        return api_at(region_of(name), "key-manager")
 
     return Barbican(made, clock).secret
 
@@ -283,7 +275,7 @@ def mistral_of(name: str) -> adapter.Adapter:
 
     :raises BadInput: ``clouds.yaml`` has no such cloud.
     """
-    return mistral_at(region_of(name))
+    return api_at(region_of(name), "workflow")
 
 
 def witnesses_of(

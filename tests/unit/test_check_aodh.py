@@ -11,6 +11,7 @@ import kombu
 import pytest
 import requests
 from ha_actions.adapters import alarm_names, bus_queues
+from ha_actions.adapters.cloud.region import api_at
 from ha_actions.errors import BadInput, Refused, Transient
 from ha_installer import check_cloud, health, health_aodh, probe
 from ha_installer.executors import Met
@@ -136,7 +137,7 @@ def known(*names: str) -> set[str]:
     from keystoneauth1 import noauth, session
 
     made = session.Session(auth=noauth.NoAuth())
-    return set(alarm_names.of(Region(made))(names))
+    return set(alarm_names.of(api_at(Region(made), "alarm"))(names))
 
 
 def ours(name: str, **more: Any) -> dict[str, Any]:

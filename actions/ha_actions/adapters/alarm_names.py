@@ -16,23 +16,14 @@ TAG = "ha-pack-managed"
 TIMEOUT_S = 30
 
 
-def of(config: Any) -> Callable[[Collection[str]], Collection[str]]:
+def of(aodh: adapter.Adapter) -> Callable[[Collection[str]], Collection[str]]:
     """Asks the Aodh of a cloud: which of these names it has, enabled.
 
     Alarms without a project are an admin's to list; a role that may list
     those of all projects asks for each by its name.
 
-    :param config: a region of ``clouds.yaml``.
+    :param aodh: its API; no status raises.
     """
-    aodh = adapter.Adapter(
-        config.get_session(),
-        service_type="alarm",
-        interface=config.get_interface("alarm"),
-        region_name=config.get_region_name("alarm"),
-        endpoint_override=config.get_endpoint("alarm"),
-        raise_exc=False,
-        connect_retries=0,
-    )
 
     def known(names: Collection[str]) -> Collection[str]:
         """Empty where there is no Aodh and none is asked for.

@@ -37,14 +37,17 @@ def region_of(name: str | None) -> Any:
     return found
 
 
-def mistral_at(region: Any) -> adapter.Adapter:
-    """The API of Mistral there; no call is repeated, no status raises."""
+def api_at(region: Any, service: str) -> adapter.Adapter:
+    """The API of a service there; no call is repeated, no status raises.
+
+    :param service: its type in the catalogue: ``workflow``, ``alarm``, ...
+    """
     return adapter.Adapter(
         region.get_session(),
-        service_type="workflow",
-        interface=region.get_interface("workflow"),
-        region_name=region.get_region_name("workflow"),
-        endpoint_override=region.get_endpoint("workflow"),
+        service_type=service,
+        interface=region.get_interface(service),
+        region_name=region.get_region_name(service),
+        endpoint_override=region.get_endpoint(service),
         raise_exc=False,
         connect_retries=0,
     )
