@@ -84,6 +84,7 @@ def test_a_late_run_finds_all_done(made: OwnWorld) -> None:
     for action in ACTIONS[:3]:
         assert made.call(action, old)[0]["outcome"] == "already"
     assert len(made.named("web-1")) == 1
+    assert made.notes() == []
 
 
 def test_the_old_one_stays_until_the_new_one_serves(made: OwnWorld) -> None:

@@ -94,6 +94,8 @@ class Desk:
             yield claim
         finally:
             self._record.release(claim)
+            if self.old is None and self.own.ledger.read(self._name) is None:
+                self.forget()  # a run that lags behind the one that retired
 
     def notes(self) -> Notes:
         """As they are now."""
@@ -111,10 +113,12 @@ class Desk:
     def forget(self) -> None:
         """All is done: nothing of it stays in the caller's project.
 
-        A lagging run that finds no claims finds the old server gone, too.
+        A lagging run that finds no claims finds the old server gone, too. The
+        notes go first: whoever still finds them has released his claim before
+        the claims are listed here.
         """
-        prefix = f"ha.claim.{self._id}."
-        for name in (*self.own.ledger.names(prefix), self._name):
+        self.own.ledger.delete(self._name)
+        for name in self.own.ledger.names(f"ha.claim.{self._id}."):
             self.own.ledger.delete(name)
 
     def remember(self, old: Guest, members: Sequence[Member]) -> Notes:
