@@ -1,6 +1,7 @@
 """Small workbooks that the real engine and the interpreter both play.
 
-``case -> (workflows, inputs of main)``. Each tries one rule of Mistral's.
+``case -> (workflows, inputs of main)``. Each tries one rule of Mistral's. All
+are played at once, so time-outs are wide enough for a busy machine.
 """
 
 from __future__ import annotations
@@ -295,8 +296,8 @@ CASES: dict[str, Case] = {
     tasks:
       one:
         action: toy.do
-        input: {name: one, sleep: 2}
-        timeout: 1
+        input: {name: one, sleep: 6}
+        timeout: 3
         on-error: [two]
       two: {action: toy.do, input: {name: two}, publish: {a: 1}}
 """,
@@ -308,8 +309,8 @@ CASES: dict[str, Case] = {
     tasks:
       one:
         action: toy.do
-        input: {name: one, sleep: 4, answer: nth}
-        timeout: 1
+        input: {name: one, sleep: 6, answer: nth}
+        timeout: 3
         retry: {count: 1, delay: 0}
         publish: {n: <% task().result %>}
 """,
@@ -321,9 +322,9 @@ CASES: dict[str, Case] = {
     tasks:
       one:
         action: toy.do
-        input: {name: one, sleep: 3, sleep_times: 2, fail_times: 1,
+        input: {name: one, sleep: 6, sleep_times: 2, fail_times: 1,
                 answer: nth}
-        timeout: 1
+        timeout: 3
         retry: {count: 3, delay: 0}
         on-error: [noop]
 """,
