@@ -10,7 +10,7 @@ from ha_actions.deciders import own as rules
 from ha_actions.errors import Transient
 from ha_actions.model import Claim, Guest, Member
 from ha_actions.outside import Own
-from ha_actions.own.desk import Desk
+from ha_actions.own.replacement import Replacement
 
 DEADLINE_S = 150
 
@@ -30,24 +30,24 @@ class AddMembers(OwnAction):
 
     def perform(self, own: Own) -> dict[str, Any]:
         """One change for each load balancer."""
-        desk = Desk(own, self.server, self.event)
-        with desk.claimed() as claim:
-            if desk.old is None:
+        swap = Replacement(own, self.server, self.event)
+        with swap.claimed() as claim:
+            if swap.old is None:
                 return {"outcome": "already", "added": 0}
-            copy = desk.copy
+            copy = swap.copy
             if copy is None or not rules.runs(copy):
                 if copy is not None:
                     rules.broken(copy)
                 raise Transient(
                     "not_ready", "The new server does not run yet."
                 )
-            added = _enter(desk, desk.old, copy, claim)
+            added = _enter(swap, swap.old, copy, claim)
         return {"outcome": "done" if added else "already", "added": added}
 
 
-def _enter(desk: Desk, old: Guest, copy: Guest, claim: Claim) -> int:
-    members = desk.members()
-    notes = desk.remember(old, members)
+def _enter(swap: Replacement, old: Guest, copy: Guest, claim: Claim) -> int:
+    members = swap.members()
+    notes = swap.remember(old, members)
     there = {(m.pool, m.address, m.port): m for m in members}
     new: dict[str, list[Member]] = {}
     weights: dict[str, dict[str, int]] = {}
@@ -58,7 +58,7 @@ def _enter(desk: Desk, old: Guest, copy: Guest, claim: Claim) -> int:
         elif known.weight != member.weight:
             weights.setdefault(member.lb, {})[known.id] = member.weight
     for lb, mine in sorted(new.items()):
-        desk.cloud.add_members(lb, mine, claim)
+        swap.cloud.add_members(lb, mine, claim)
     for lb, changed in sorted(weights.items()):
-        desk.cloud.set_weights(lb, changed, claim)
+        swap.cloud.set_weights(lb, changed, claim)
     return sum(len(mine) for mine in (*new.values(), *weights.values()))

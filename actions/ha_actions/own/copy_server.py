@@ -14,7 +14,7 @@ from ha_actions.errors import HaError, NoAnswer, Transient
 from ha_actions.model import Claim, Guest
 from ha_actions.model.likeness import Likeness
 from ha_actions.outside import Own
-from ha_actions.own.desk import Desk
+from ha_actions.own.replacement import Replacement
 
 DEADLINE_S = 150
 
@@ -41,40 +41,40 @@ class CopyServer(OwnAction):
 
     def perform(self, own: Own) -> dict[str, Any]:
         """One POST; without an answer it is looked for, then asked anew."""
-        desk = Desk(own, self.server, self.event)
-        with desk.claimed() as claim:
-            if desk.copy is not None:
-                rules.broken(desk.copy)
-                return {"outcome": "already", "copy": desk.copy.id}
-            old = desk.needed()
-            rules.must_be_copied_later(old, desk.fenced)
-            now, posted = own.clock.now(), desk.notes().posted_at
+        swap = Replacement(own, self.server, self.event)
+        with swap.claimed() as claim:
+            if swap.copy is not None:
+                rules.broken(swap.copy)
+                return {"outcome": "already", "copy": swap.copy.id}
+            old = swap.needed()
+            rules.must_be_copied_later(old, swap.fenced)
+            now, posted = own.clock.now(), swap.notes().posted_at
             if now < posted + rules.UNANSWERED_S:
                 raise Transient(
                     "unanswered",
                     "A new server was asked for and Nova did not answer; it "
                     "may still make it, so nothing is asked again yet.",
                 )
-            made = self._post(desk, old, claim)
+            made = self._post(swap, old, claim)
         return {"outcome": "done", "copy": made}
 
-    def _post(self, desk: Desk, old: Guest, claim: Claim) -> str:
+    def _post(self, swap: Replacement, old: Guest, claim: Claim) -> str:
         later: tuple[str, ...] = ()
         if may_move(old):
-            later = tuple(d.volume for d in moving(desk.cloud.disks(old)))
+            later = tuple(d.volume for d in moving(swap.cloud.disks(old)))
         like = Likeness(later=later, user_data=_told(self.user_data))
         marks = {TAG_REPLACES: old.id}
-        if desk.incident:
-            marks[TAG_INCIDENT] = desk.incident
-        desk.note(posted_at=desk.own.clock.now())
+        if swap.incident:
+            marks[TAG_INCIDENT] = swap.incident
+        swap.note(posted_at=swap.own.clock.now())
         try:
-            made = desk.cloud.recreate(old, marks, claim, like)
+            made = swap.cloud.recreate(old, marks, claim, like)
         except NoAnswer:
             raise
         except HaError:  # nothing was made
-            desk.note(posted_at=0.0)
+            swap.note(posted_at=0.0)
             raise
-        desk.note(posted_at=0.0)
+        swap.note(posted_at=0.0)
         return made
 
 

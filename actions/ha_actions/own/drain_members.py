@@ -9,7 +9,7 @@ from typing import Any
 from ha_actions.action import OwnAction
 from ha_actions.deciders.membership import to_drain
 from ha_actions.outside import Own
-from ha_actions.own.desk import Desk
+from ha_actions.own.replacement import Replacement
 
 DEADLINE_S = 150
 
@@ -32,18 +32,18 @@ class DrainMembers(OwnAction):
 
     def perform(self, own: Own) -> dict[str, Any]:
         """One change for each load balancer."""
-        desk = Desk(own, self.server, self.event)
-        with desk.claimed() as claim:
-            if desk.old is None:
+        swap = Replacement(own, self.server, self.event)
+        with swap.claimed() as claim:
+            if swap.old is None:
                 return {"outcome": "already", "drained": 0, "spared": {}}
-            members = desk.members()
-            desk.remember(desk.old, members)
-            found = to_drain([desk.old], members)
+            members = swap.members()
+            swap.remember(swap.old, members)
+            found = to_drain([swap.old], members)
             zero: dict[str, dict[str, int]] = defaultdict(dict)
             for member in found.chosen:
                 zero[member.lb][member.id] = 0
             for lb, weights in sorted(zero.items()):
-                desk.cloud.set_weights(lb, weights, claim)
+                swap.cloud.set_weights(lb, weights, claim)
         return {
             "outcome": "done" if found.chosen else "already",
             "drained": len(found.chosen),

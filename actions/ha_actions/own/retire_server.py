@@ -12,7 +12,7 @@ from ha_actions.deciders.membership import members_of
 from ha_actions.errors import Refused, Transient
 from ha_actions.model import Claim, Guest
 from ha_actions.outside import Own
-from ha_actions.own.desk import Desk
+from ha_actions.own.replacement import Replacement
 
 DEADLINE_S = 150
 
@@ -33,24 +33,24 @@ class RetireServer(OwnAction):
 
     def perform(self, own: Own) -> dict[str, Any]:
         """May be repeated at any point: it goes on where it was."""
-        desk = Desk(own, self.server, self.event)
-        if not desk.fenced:
+        swap = Replacement(own, self.server, self.event)
+        if not swap.fenced:
             raise Refused(
                 "not_fenced",
                 f"The host of {self.server} is not proven dead yet; an alarm "
                 "on host_fenced comes when it is.",
             )
-        with desk.claimed() as claim:
-            copy = desk.copy
+        with swap.claimed() as claim:
+            copy = swap.copy
             if copy is None or not rules.runs(copy):
                 raise Transient(
                     "not_ready", "The new server does not run yet."
                 )
-            already = desk.old is None
-            if desk.old is not None:
-                _delete(desk, desk.old, copy, claim)
-            volumes = _attach(desk, copy, claim)
-        desk.forget()
+            already = swap.old is None
+            if swap.old is not None:
+                _delete(swap, swap.old, copy, claim)
+            volumes = _attach(swap, copy, claim)
+        swap.forget()
         return {
             "outcome": "already" if already and not volumes else "done",
             "copy": copy.id,
@@ -58,26 +58,26 @@ class RetireServer(OwnAction):
         }
 
 
-def _delete(desk: Desk, old: Guest, copy: Guest, claim: Claim) -> None:
-    disks = moving(desk.cloud.disks(old)) if may_move(old) else []
-    members = desk.members()
+def _delete(swap: Replacement, old: Guest, copy: Guest, claim: Claim) -> None:
+    disks = moving(swap.cloud.disks(old)) if may_move(old) else []
+    members = swap.members()
     mine = members_of(old, members)
     missing = rules.not_serving({m.pool for m in mine}, copy, members)
     if missing and not disks:
         raise Transient(
             "not_serving", f"The new server does not serve in {missing} yet."
         )
-    desk.note(volumes=tuple(disks))
+    swap.note(volumes=tuple(disks))
     for member in mine:
-        desk.cloud.remove_member(member, claim)
-    desk.cloud.delete(old.id, claim)
+        swap.cloud.remove_member(member, claim)
+    swap.cloud.delete(old.id, claim)
 
 
-def _attach(desk: Desk, copy: Guest, claim: Claim) -> list[str]:
+def _attach(swap: Replacement, copy: Guest, claim: Claim) -> list[str]:
     """:raises Transient: ``volumes_busy``: Nova has not let them go yet."""
-    disks = desk.notes().volumes
+    disks = swap.notes().volumes
     left = [d for d in disks if d.volume not in copy.volumes]
-    states = desk.cloud.volumes([d.volume for d in left]) if left else {}
+    states = swap.cloud.volumes([d.volume for d in left]) if left else {}
     busy = []
     for disk in left:
         found = states.get(disk.volume)
@@ -89,7 +89,7 @@ def _attach(desk: Desk, copy: Guest, claim: Claim) -> list[str]:
         if found.status != "available":
             busy.append(disk.volume)
             continue
-        desk.cloud.attach(copy, disk, claim)
+        swap.cloud.attach(copy, disk, claim)
     if busy:
         raise Transient(
             "volumes_busy", f"Volumes {', '.join(busy)} are not free yet."

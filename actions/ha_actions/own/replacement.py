@@ -36,7 +36,7 @@ class Notes:
     """What goes over to the new server."""
 
 
-class Desk:
+class Replacement:
     """One call's view; what it has read is as old as the call.
 
     :raises Failed: ``not_found``.
