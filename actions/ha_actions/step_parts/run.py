@@ -120,10 +120,17 @@ class Run:
         found = self.record.part(incident.id, "host", Host)
         return found or unlisted(incident.host)
 
-    def host_now(self, incident: Incident, cloud: Cloud) -> Host:
+    def host_now(
+        self, incident: Incident, cloud: Cloud, max_age_s: float = 0.0
+    ) -> Host:
         """The host as Nova shows it this moment, without its aggregates'
-        names; unlisted: no service id."""
-        hosts = self.patiently(lambda: cloud.hosts(brief=True))
+        names; unlisted: no service id.
+
+        :param max_age_s: a listing of this process may be so old.
+        """
+        hosts = self.patiently(
+            lambda: cloud.hosts(brief=True, max_age_s=max_age_s)
+        )
         found = host_named(incident.host, hosts)
         return found or unlisted(incident.host)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction
@@ -24,13 +24,13 @@ from ha_actions.model import (
 from ha_actions.ports import Cloud
 from ha_actions.settings import Policy
 from ha_actions.step_parts.draining import drain_suspected
-from ha_actions.step_parts.run import Run, host_named, unlisted
+from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 1750
 
-JUST_S = 5.0
+JUST_S = 10.0
 """A look at the host that is so young is one that the witnesses may compare
-with."""
+with: over a longer time it can only have been heard more often."""
 SHARED_S = 10.0
 """The limits count hosts by a listing of this action, never an older one."""
 
@@ -80,11 +80,15 @@ def _just_seen(run: Run, incident: Incident, cloud: Cloud) -> Host:
     """The host as it was before the witnesses looked.
 
     What opened the incident a moment ago is new enough: they compare with it.
+    Who judges again looks again: what was heard between counted already.
     """
-    if 0 <= run.clock.now() - incident.opened_at <= JUST_S:
+    young = 0 <= run.clock.now() - incident.opened_at <= JUST_S
+    if young and run.record.part(incident.id, "judged", Host) is None:
         return run.host(incident)
-    found = host_named(incident.host, run.patiently(cloud.hosts))
-    return found or unlisted(incident.host)
+    found = run.host_now(incident, cloud)
+    known = run.aggregates(incident, cloud)
+    mine = tuple(a.name for a in known if found.name in a.hosts)
+    return replace(found, aggregates=mine)
 
 
 def _was_down(run: Run, incident: Incident) -> bool:

@@ -23,6 +23,7 @@ from ha_actions.model import (
 )
 from ha_actions.records import cut_off
 from ha_actions.settings import Policy
+from ha_actions.step_parts.hearing import hear_after_off
 from ha_actions.step_parts.run import Run
 
 DEADLINE_S = 2350
@@ -113,9 +114,7 @@ class FenceHost(HaAction):
             policy.fencing,
             clock=run.clock,
             permit=permit,
-            hear=lambda: run.hear(
-                policy, cloud, run.host_now(incident, cloud)
-            ),
+            hear=lambda: hear_after_off(run, incident, policy, cloud),
             journal=run.journal,
         )
         if isinstance(answer, Proof):
