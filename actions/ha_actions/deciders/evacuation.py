@@ -58,6 +58,18 @@ def lands_stopped(prior: Guest) -> bool:
     return prior.vm_state == "suspended" or copy_state(prior) == "stopped"
 
 
+def comes_back_as_it_was(prior: Guest, place_stopped: bool) -> bool:
+    """Whether Nova alone brings it back into the state that it had."""
+    paused = prior.vm_state == "paused"
+    return not (place_stopped or paused or lands_stopped(prior))
+
+
+def landed(records: Sequence[Migration] | None) -> bool:
+    """Whether the newest of its evacuations has ended well, by its record."""
+    last = records[-1] if records else None
+    return last is not None and not last.in_flight and last.status not in OVER
+
+
 def copy_state(prior: Guest) -> str:
     """The vm_state that the copy of this cattle guest should have."""
     was_off = prior.vm_state == "stopped" or (

@@ -128,7 +128,7 @@ class SimCloud(SimBalancers, SimBelongings, SimHandover):
         wanted = list(ids)
         if not wanted:
             return {}
-        most = 1 if since and len(wanted) > 2 else GUESTS_MOST_CALLS
+        most = 1 if since and len(wanted) > 1 else GUESTS_MOST_CALLS
         self._call(
             "nova",
             "guests",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ha_actions.deciders.evacuation import Move, Next, lands_stopped, next_move
+from ha_actions.deciders.evacuation import (
+    Move,
+    Next,
+    comes_back_as_it_was,
+    landed,
+    lands_stopped,
+    next_move,
+)
 from ha_actions.deciders.lost import lost_records
 from ha_actions.deciders.recovery_check import check_guest, not_fit
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
@@ -29,6 +36,10 @@ DEADLINE_S = 2300
 
 TURNED_DOWN = 3
 """So often Nova may answer "not now" to one guest before it is a failure."""
+
+WAIT_POLLS = 8
+"""So many of the policy's polls one that has landed, and needs nothing, may
+wait to be looked at together with those that are on their way."""
 
 ASKS = (Move.POST, Move.RESET)
 """Moves that end with an evacuation asked for."""
@@ -76,6 +87,8 @@ class _Evacuation:
         self.restored: dict[str, set[str]] = {}
         """Guest -> verbs that were asked for."""
         self.aim = Aim(job)
+        self.landed: dict[str, float] = {}
+        """Guest -> when its record was first seen to have ended well."""
         self.to: dict[str, str] = {}
         """Guest -> where the policy sends it, at this look."""
         self.place_stopped = job.policy.recovery.start is Start.CHECK
@@ -97,6 +110,8 @@ class _Evacuation:
         }
         dead = self._dead_hosts(records, flying)
         look = [p.guest.id for p in job.todo if p.guest.id not in flying]
+        if flying and not dead and self._can_wait(look, records):
+            return
         # who has a record has changed since then
         since = job.incident.opened_at if records else 0.0
         now = (
@@ -137,6 +152,26 @@ class _Evacuation:
                 )
             moves.append((planned, move))
         self._act(moves, flying, now)
+
+    def _can_wait(
+        self, ids: list[str], records: dict[str, list[Migration]]
+    ) -> bool:
+        """Whether none of them needs anything, nor is waited for: then one
+        call, when more have landed, finds them all."""
+        clock, poll_s = self.job.run.clock, self.job.policy.recovery.poll_s
+        now, rest_s = clock.now(), poll_s * WAIT_POLLS
+        if now + rest_s > self.job.until:
+            return False
+        for planned in self.job.todo:
+            id, mine = planned.guest.id, records.get(planned.guest.id)
+            if id not in ids:
+                continue
+            plain = comes_back_as_it_was(planned.guest, self.place_stopped)
+            if planned.guest.group or not plain or not landed(mine):
+                return False
+            if now - self.landed.setdefault(id, now) >= rest_s:
+                return False
+        return True
 
     def _act(
         self,

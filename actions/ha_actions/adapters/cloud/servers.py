@@ -141,14 +141,14 @@ class Servers:
     ) -> dict[str, Guest]:
         """These guests; a deleted one is missing.
 
-        More than two are found by one list of what changed since then, or by
-        listing the hosts where they, or their evacuation records, were seen
-        last; only what is not there is asked for one by one.
+        Two and more are found by one list of what changed since then; more
+        than two else by listing the hosts where they, or their evacuation
+        records, were seen last; what is not there is asked for one by one.
         """
         wanted = [one for one in dict.fromkeys(ids) if one not in self._gone]
         found: dict[str, Any] = {}
         lately = since and self._clock.now() - since < LATELY_S
-        if lately and len(wanted) > 2:
+        if lately and len(wanted) > 1:
             for body in self._changed(since):
                 found[body["id"]] = body
         missing = [one for one in wanted if one not in found]
