@@ -11,6 +11,7 @@ import pytest
 from ha_actions.action import classes, perform_by_name
 from ha_actions.errors import Refused
 from ha_actions.outside import use
+from ha_actions.sim.own import OwnCloud, OwnWorlds
 from own_world import DOWN, FENCED, OwnWorld, event
 from unit.fakes import forbidden, used
 
@@ -263,3 +264,77 @@ def test_a_missing_role_is_the_tenants(made: OwnWorld) -> None:
 @pytest.mark.parametrize("name", OWN)
 def test_they_document_themselves(name: str) -> None:
     assert (classes()[name].__doc__ or "").strip()
+
+
+# -- what goes wrong in the middle -----------------------------------------
+def test_a_volume_that_nova_let_go_first_still_comes_over(
+    made: OwnWorld,
+) -> None:
+    """The delete was asked for, and the old server is still listed."""
+    old = made.id("disk")
+    [volume] = made.named("disk")[0].volumes
+    made.call("copy_server", old, FENCED)
+    settle(made)
+    made.world.lost_answers[("delete", "disk")] = "undone"
+    assert made.call("retire_server", old, FENCED)[1] == "no_answer"
+    made.world.guests[old].volumes = ()
+    made.world.volumes[volume] = "available"
+    data, _ = made.call("retire_server", old, FENCED)
+    assert data["volumes"] == [volume]
+    [new] = made.named("disk")
+    assert (new.id != old, new.volumes) == (True, (volume,))
+
+
+def test_it_is_done_when_the_volume_is_there(made: OwnWorld) -> None:
+    old = made.id("disk")
+    [volume] = made.named("disk")[0].volumes
+    made.call("copy_server", old, FENCED)
+    settle(made)
+    assert made.call("retire_server", old, FENCED)[0]["volumes"] == [volume]
+    [new] = made.named("disk")
+    assert new.volumes == (volume,)
+
+
+def test_two_never_run_at_once_where_their_owner_says_so(
+    made: OwnWorld,
+) -> None:
+    old = made.id("web-1")
+    made.world.guests[old].metadata["ha:duplicates"] = "no"
+    assert made.call("copy_server", old)[1] == "not_fenced"
+    assert len(made.named("web-1")) == 1
+    assert made.call("copy_server", old, FENCED)[0]["outcome"] == "done"
+
+
+def test_a_claim_without_an_end_keeps_no_thread(made: OwnWorld) -> None:
+    """His project's entries are what he makes of them."""
+    old, own = made.id("web-1"), made.ports.own
+    assert isinstance(own, OwnWorlds)
+    forged = {"holder": "x", "until": 1e18}
+    own.notes["tenant"].create(f"ha.claim.own-{old}.server.1", forged)
+    began = made.clock.now()
+    assert made.call("drain_members", old)[1] == "busy"
+    assert made.clock.now() - began < 150
+
+
+def test_who_was_superseded_leaves_the_notes_to_the_other(
+    made: OwnWorld,
+) -> None:
+    """Its POST was not sent, but the other one's may be at work."""
+    old, own = made.id("web-1"), made.ports.own
+    assert own is not None
+    others: list[str] = []
+
+    class Slow(OwnCloud):
+        def recreate(self, *args: Any, **more: Any) -> str:
+            if not others:
+                others.append("")
+                made.clock.sleep(200)
+                made.world.lost_answers[("recreate", "web-1")] = "undone"
+                others[0] = made.call("copy_server", old, holder="b")[1]
+            return super().recreate(*args, **more)
+
+    slow = Slow(made.world, "tenant")
+    use(replace(made.ports, own=lambda c: replace(own(c), cloud=slow)))
+    assert made.call("copy_server", old)[1] == "superseded"
+    assert others == ["no_answer"]
+    assert made.call("copy_server", old, holder="c")[1] == "unanswered"

@@ -11,7 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from ha_actions.deciders.membership import member_for, members_of
-from ha_actions.deciders.policy_tags import TAG_PROTECTION, TAG_REPLACES
+from ha_actions.deciders.policy_tags import (
+    TAG_DUPLICATES,
+    TAG_PROTECTION,
+    TAG_REPLACES,
+)
 from ha_actions.deciders.recovery_check import WORKING
 from ha_actions.deciders.tidings import FENCED
 from ha_actions.errors import Failed, Refused
@@ -79,8 +83,15 @@ def find(
 
 def must_be_copied_later(guest: Guest, is_fenced: bool) -> None:
     """:raises Refused: ``not_fenced``: it has volumes, which a host that is
-    not proven dead may still write.
+    not proven dead may still write, or two of it must never run at once.
     """
+    if guest.metadata.get(TAG_DUPLICATES) == "no" and not is_fenced:
+        raise Refused(
+            "not_fenced",
+            f"Server {guest.name} is tagged {TAG_DUPLICATES}=no, and may "
+            "still run: it is replaced when its host is proven dead; have an "
+            "alarm on host_fenced start this workflow too.",
+        )
     if guest.volumes and not is_fenced:
         raise Refused(
             "not_fenced",

@@ -66,13 +66,15 @@ class CopyServer(OwnAction):
         marks = {TAG_REPLACES: old.id}
         if swap.incident:
             marks[TAG_INCIDENT] = swap.incident
-        swap.note(posted_at=swap.own.clock.now())
+        asked = swap.own.clock.now()
+        swap.note(posted_at=asked)
         try:
             made = swap.cloud.recreate(old, marks, claim, like)
         except NoAnswer:
             raise
         except HaError:  # nothing was made
-            swap.note(posted_at=0.0)
+            if swap.notes().posted_at == asked:  # and nobody asked after us
+                swap.note(posted_at=0.0)
             raise
         swap.note(posted_at=0.0)
         return made

@@ -22,6 +22,9 @@ from ha_actions.records.incidents import Record
 
 LEASE_S = 60.0
 """For one call: longer than its changes take, but for a locked balancer."""
+WAIT_S = 2 * LEASE_S
+"""For others' claims. Their owner may write into his project what he likes,
+and an executor's threads are the operator's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,7 @@ class Replacement:
     def claimed(self) -> Iterator[Claim]:
         """Alone with the server; what was read before is read again."""
         claim = self._record.claim(
-            self._id, "server", self.own.caller.holder, LEASE_S
+            self._id, "server", self.own.caller.holder, LEASE_S, WAIT_S
         )
         try:
             self.look()

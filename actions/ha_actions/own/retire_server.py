@@ -10,11 +10,13 @@ from ha_actions.deciders import own as rules
 from ha_actions.deciders.likeness import may_move, moving
 from ha_actions.deciders.membership import members_of
 from ha_actions.errors import Refused, Transient
-from ha_actions.model import Claim, Guest
+from ha_actions.model import Claim, Guest, Volume
 from ha_actions.outside import Own
 from ha_actions.own.replacement import Replacement
 
 DEADLINE_S = 150
+ATTACH_S, POLL_S = 20.0, 2.0
+"""So long it is waited until a volume is there, of the claim's time."""
 
 
 @dataclass
@@ -60,6 +62,9 @@ class RetireServer(OwnAction):
 
 def _delete(swap: Replacement, old: Guest, copy: Guest, claim: Claim) -> None:
     disks = moving(swap.cloud.disks(old)) if may_move(old) else []
+    noted = swap.notes().volumes  # Nova may have let some go before its end
+    known = {disk.volume for disk in noted}
+    disks = [*noted, *(d for d in disks if d.volume not in known)]
     members = swap.members()
     mine = members_of(old, members)
     missing = rules.not_serving({m.pool for m in mine}, copy, members)
@@ -74,24 +79,46 @@ def _delete(swap: Replacement, old: Guest, copy: Guest, claim: Claim) -> None:
 
 
 def _attach(swap: Replacement, copy: Guest, claim: Claim) -> list[str]:
-    """:raises Transient: ``volumes_busy``: Nova has not let them go yet."""
-    disks = swap.notes().volumes
-    left = [d for d in disks if d.volume not in copy.volumes]
-    states = swap.cloud.volumes([d.volume for d in left]) if left else {}
-    busy = []
-    for disk in left:
-        found = states.get(disk.volume)
-        if found is None:
-            continue  # its owner deleted it
-        held = {a.guest for a in found.attachments}
-        if copy.id in held:
-            continue
-        if found.status != "available":
-            busy.append(disk.volume)
-            continue
-        swap.cloud.attach(copy, disk, claim)
-    if busy:
-        raise Transient(
-            "volumes_busy", f"Volumes {', '.join(busy)} are not free yet."
-        )
-    return [d.volume for d in disks]
+    """Each is asked for once it is free; done when it is there.
+
+    :raises Transient: ``volumes_busy``: not all are there yet.
+    """
+    disks, clock = swap.notes().volumes, swap.own.clock
+    until = clock.now() + ATTACH_S
+    asked: set[str] = set()
+    while True:
+        states = swap.cloud.volumes([d.volume for d in disks])
+        # others were deleted, or are somebody else's by now
+        mine = [
+            disk
+            for disk in disks
+            if disk.volume in states
+            and not _at_another(swap.server, copy, states[disk.volume])
+        ]
+        left = [d for d in mine if not _at(copy.id, states[d.volume])]
+        for disk in left:
+            free = states[disk.volume].status == "available"
+            if free and disk.volume not in asked:
+                swap.cloud.attach(copy, disk, claim)
+                asked.add(disk.volume)
+        if not left:
+            return [d.volume for d in mine]
+        if not asked or clock.now() >= until:
+            names = ", ".join(d.volume for d in left)
+            raise Transient(
+                "volumes_busy",
+                f"Volumes {names} are not free, or not at the new server yet.",
+            )
+        clock.sleep(POLL_S)
+
+
+def _at(server: str, volume: Volume) -> bool:
+    held = {one.guest for one in volume.attachments}
+    return volume.status == "in-use" and server in held
+
+
+def _at_another(old: str, copy: Guest, volume: Volume) -> bool:
+    held = {one.guest for one in volume.attachments}
+    if volume.status != "in-use" or copy.id in held:
+        return False
+    return bool(held - {old})

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ha_actions.codec import from_json, to_json
-from ha_actions.errors import BadInput, HaError, Refused
+from ha_actions.errors import BadInput, HaError, Refused, Transient
 from ha_actions.model import Claim, Evidence, Incident, Proof, Refusal
 from ha_actions.ports import Clock, Ledger
 from ha_actions.settings import Limits
@@ -329,11 +329,22 @@ class Record:
 
     # -- claims -----------------------------------------------------------
     def claim(
-        self, id: str, subject: str, holder: str, lease_s: float = LEASE_S
+        self,
+        id: str,
+        subject: str,
+        holder: str,
+        lease_s: float = LEASE_S,
+        wait_s: float = float("inf"),
     ) -> Claim:
-        """Wait for the former holder's lease to end, then take over."""
+        """Wait for the former holder's lease to end, then take over.
+
+        :param wait_s: no longer than that, where others than we may have
+            written the entries.
+        :raises Transient: ``busy``: it was not free by then.
+        """
+        late = self.clock.now() + wait_s
         while True:
-            n, last = self._last_claim(id, subject)
+            n, last = self._last_claim(id, subject, late)
             if last is not None and last["holder"] != holder:
                 rest = float(last["until"]) + SPARE_S - self.clock.now()
                 if rest > 0:  # it may be released long before
@@ -386,7 +397,7 @@ class Record:
         )
 
     def _last_claim(
-        self, id: str, subject: str
+        self, id: str, subject: str, late: float
     ) -> tuple[int, dict[str, Any] | None]:
         n, last = 0, None
         while True:
@@ -394,6 +405,8 @@ class Record:
             if entry is None:
                 return n, last
             n, last = n + 1, entry
+            if self.clock.now() >= late:
+                raise _busy(id, subject)
 
     # -- slots ------------------------------------------------------------
     def take_slot(self, incident: Incident, limits: Limits) -> Refusal | None:
@@ -511,6 +524,12 @@ class Record:
     def _read(self, name: str, cls: type[T]) -> T | None:
         entry = self.ledger.read(name)
         return None if entry is None else from_json(cls, entry, name)
+
+
+def _busy(id: str, subject: str) -> Transient:
+    return Transient(
+        "busy", f"{subject} of {id} is claimed by another run all the time."
+    )
 
 
 def _claim_name(id: str, subject: str, n: int) -> str:
