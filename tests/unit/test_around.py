@@ -11,6 +11,7 @@ from ha_actions.deciders.around import (
     BETWEEN_S,
     LONG_S,
     SILENT_S,
+    UNHEARD_S,
     Memory,
     Sight,
     Work,
@@ -80,6 +81,27 @@ def test_the_silence_of_a_closed_incident_is_not_looked_at_again() -> None:
     owned = look(sight(hosts=[host()], owned={"c1"}), Memory())
     later = look(sight(9 * SILENT_S, hosts=[host()]), owned.memory)
     assert later.start == ()
+
+
+def test_a_start_that_was_lost_is_asked_for_again() -> None:
+    """Whoever was to start it died: nothing was opened for the host."""
+    seen, memory, asked = {"hosts": [host()]}, Memory(), []
+    for at in range(0, 7200, 60):
+        found = look(sight(at, **seen), memory)
+        memory = from_json(Memory, to_json(found.memory), "m")
+        asked += [float(at)] * len(found.start)
+    first = SILENT_S
+    assert asked == [first, first + UNHEARD_S, first + 2 * UNHEARD_S]
+
+
+def test_one_that_was_looked_at_is_not_asked_for_again() -> None:
+    """Its incident was opened and closed between two looks."""
+    seen = {"hosts": [host()]}
+    memory = look(sight(**seen), Memory()).memory
+    memory = look(sight(SILENT_S, **seen), memory).memory
+    heard = look(sight(SILENT_S + 60, opened={"c1"}, **seen), memory)
+    later = look(sight(9 * UNHEARD_S, **seen), heard.memory)
+    assert (heard.start, later.start) == ((), ())
 
 
 FORCED = {"hosts": [host(forced_down=True, disabled_reason="by hand")]}

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from ha_actions.adapters.record_store import ReportFolder
+from ha_actions.codec import to_json
+from ha_actions.deciders import around
 from ha_actions.deciders.policy import digest
 from ha_actions.errors import Failed, HaError, Transient
 from ha_actions.model import Host, Incident, Migration, Report, State
@@ -201,23 +203,28 @@ def test_the_folder_keeps_whole_files(tmp_path: Path) -> None:
 
 
 # -- one at a time ------------------------------------------------------------
-class NoHosts:
-    """A cloud without a host."""
+class Hosts:
+    """A cloud of these hosts."""
+
+    def __init__(self, *here: Host) -> None:
+        self.here = list(here)
 
     def hosts(
         self, *, brief: bool = False, max_age_s: float = 0.0
     ) -> list[Host]:
-        return []
+        return self.here
 
     def evacuations(self, source: str) -> list[Migration]:
         raise AssertionError(source)
 
 
-def look_around(record: Record, journal: Journal) -> dict[str, Any]:
+def look_around(
+    record: Record, journal: Journal, *here: Host
+) -> dict[str, Any]:
     assert isinstance(record.ledger, MemoryLedger)
     assert isinstance(record.clock, Clock)
     plain = small_outside(ledger=record.ledger, clock=record.clock)
-    outside = replace(plain, journal=journal, cloud=lambda request: NoHosts())
+    outside = replace(plain, journal=journal, cloud=lambda _: Hosts(*here))
     return LookAround().perform(Run(outside, "e1", "a1"))
 
 
@@ -233,6 +240,21 @@ def test_a_bad_entry_hides_nothing_and_is_told_once(record: Record) -> None:
     assert look_around(record, journal)["told"] == 0
     assert record.ledger.read(LAST_RUN) == {"at": NOW}
     assert record.ledger.read(MEMORY) is not None
+
+
+def test_whether_a_host_that_was_asked_for_was_looked_at(
+    record: Record,
+) -> None:
+    memory = around.Memory(
+        {"c1": around.Quiet(5.0, NOW - 900, True, NOW - 600, 1)}
+    )
+    assert record.clock.now() == NOW
+    down = host("c1", up=False, updated_at=5.0)
+    record.ledger.write(MEMORY, to_json(memory))
+    assert look_around(record, Journal(), down)["hosts"] == ["c1"]
+    record.keep("c1-new", "opening", incident("c1-new", NOW - 500))
+    record.ledger.write(MEMORY, to_json(memory))
+    assert look_around(record, Journal(), down)["hosts"] == []
 
 
 def test_a_second_one_beside_it_does_nothing(record: Record) -> None:

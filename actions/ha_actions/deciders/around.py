@@ -16,6 +16,11 @@ SILENT_S = 180.0
 told, is looked at. Longer than an alarm and its repetitions need."""
 LONG_S = 3 * 3600.0
 """An attempt that works for so long is told of."""
+UNHEARD_S = 600.0
+"""So long after a host was to be looked at, and nothing was opened for it,
+it is to be looked at again: whoever was to start that may have died."""
+TRIES = 3
+"""So often in one silence; a start may be dismissed each time."""
 BETWEEN_S = 1800.0
 """An evacuation that is under way for so long, outside any incident."""
 AGAIN_S = 86400.0
@@ -31,7 +36,10 @@ class Quiet:
     since: float
     """When we first saw it, by our clock."""
     asked: bool = False
-    """Whether it was looked at for this silence."""
+    """Whether it was to be looked at for this silence."""
+    asked_at: float = 0.0
+    """When, as long as no incident of it was seen since; 0.0: one was."""
+    tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Sight:
     owned: Set[str] = frozenset()
     """Hosts with an open or held incident."""
     maintenance: Set[str] = frozenset()
+    opened: Set[str] = frozenset()
+    """Those of which an incident was opened since they were asked for."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """Host -> the id of its last closed incident."""
     works: Sequence[Work] = ()
@@ -132,15 +142,26 @@ def _silent(
         before = memory.quiet.get(host.name)
         if before is None or before.updated_at != host.updated_at:
             before = Quiet(host.updated_at, sight.now)
-        busy = host.name in sight.owned or host.name in sight.maintenance
-        if busy and host.name in sight.owned:
+        if host.name in sight.owned | sight.opened:
             before = Quiet(before.updated_at, before.since, True)
-        old = sight.now - before.since >= SILENT_S
-        if old and not before.asked and not busy:
+        elif host.name not in sight.maintenance and _due(before, sight.now):
             start.append(host.name)
-            before = Quiet(before.updated_at, before.since, True)
+            before = Quiet(
+                before.updated_at,
+                before.since,
+                True,
+                sight.now,
+                before.tries + 1,
+            )
         quiet[host.name] = before
     return quiet, start
+
+
+def _due(quiet: Quiet, now: float) -> bool:
+    if not quiet.asked:
+        return now - quiet.since >= SILENT_S
+    unheard = quiet.asked_at and now - quiet.asked_at >= UNHEARD_S
+    return bool(unheard) and quiet.tries < TRIES
 
 
 News = dict[str, tuple[str, str]]

@@ -258,6 +258,20 @@ class Record:
             if name.endswith(ending)
         ]
 
+    def incidents_of(self, host: str) -> list[Incident]:
+        """Those of a host that the ledger remembers; ids begin with it."""
+        ending = ".opening"
+        found = (
+            self.part(
+                name.removeprefix("ha.incident.").removesuffix(ending),
+                "opening",
+                Incident,
+            )
+            for name in self.ledger.names(f"ha.incident.{host}-")
+            if name.endswith(ending)
+        )
+        return [one for one in found if one is not None and one.host == host]
+
     # -- its parts --------------------------------------------------------
     def part(self, id: str, part: str, cls: type[T]) -> T | None:
         """One part of an incident's record, or None."""

@@ -54,7 +54,7 @@ def _round(run: Run, busy: bool) -> dict[str, Any]:
     # first: that Nova is away is not that nobody starts us
     ledger.write(LAST_RUN, {"at": now})
     memory = _memory(run)
-    found = look(_sight(run), memory)
+    found = look(_sight(run, memory), memory)
     for subject, text in found.tell:
         run.journal.tell(subject, text)
     for host in found.start:
@@ -116,7 +116,7 @@ def _memory(run: Run) -> Memory:
         return Memory()
 
 
-def _sight(run: Run) -> Sight:
+def _sight(run: Run, memory: Memory) -> Sight:
     opened, bad = run.record.opened_and_bad()
     owned = {entry.incident.host for entry in opened}
     cloud = run.outside.cloud("")
@@ -130,6 +130,7 @@ def _sight(run: Run) -> Sight:
         hosts=hosts,
         owned=owned,
         maintenance=set(run.record.maintenance()),
+        opened=_opened(run, memory),
         closed={host: id for host, (id, _) in closed.items()},
         works=[_work(run, e) for e in opened if not e.held],
         moving=_moving(run, hosts, owned, closed),
@@ -137,6 +138,23 @@ def _sight(run: Run) -> Sight:
         installed=installed,
         bad=bad,
     )
+
+
+def _opened(run: Run, memory: Memory) -> set[str]:
+    """Hosts that were to be looked at, and are or were since."""
+    found = set()
+    for host, quiet in memory.quiet.items():
+        try:
+            if quiet.asked_at and any(
+                one.opened_at >= quiet.asked_at
+                for one in run.record.incidents_of(host)
+            ):
+                found.add(host)
+        except HaError as error:
+            if error.retryable:
+                raise
+            found.add(host)  # something was opened, whatever it says
+    return found
 
 
 def _closed(run: Run, bad: dict[str, str]) -> dict[str, tuple[str, float]]:
