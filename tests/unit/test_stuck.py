@@ -16,7 +16,7 @@ from ha_actions.deciders.stuck import (
     short,
     standing,
 )
-from ha_actions.errors import Transient
+from ha_actions.errors import NoAnswer, Transient
 from ha_actions.model.work import FlowWork, TaskWork
 from ha_actions.records import stuck
 from ha_actions.records.incidents import Opened, Record
@@ -301,3 +301,54 @@ def test_another_version_s_memory_costs_one_look() -> None:
     kept.ledger.write(stuck.MEMORY, {"still": 7})
     assert [e.flow.id for e in rounds(kept, mistral)] == ["e1"]
     assert kept.clock.now() == NOW + 240
+
+
+OPENING = flow(task(name="open_incident"), inputs={"host": "c1"})
+
+
+def test_a_start_whose_cancelling_nobody_answered_is_not_lost() -> None:
+    class Slow(Mistral):
+        def cancel_execution(self, execution: str) -> None:
+            super().cancel_execution(execution)
+            raise NoAnswer("ledger", "Mistral does not answer.")
+
+    (one,) = rounds(record(), Slow(OPENING))
+    assert one.again is not None
+    assert one.again["host"] == "c1"
+
+
+class Ended(MemoryLedger):
+    """A ledger that knows how executions have ended."""
+
+    def __init__(self, **states: str) -> None:
+        super().__init__()
+        self.states = states
+
+    def execution_state(self, execution: str) -> str:
+        return self.states.get(execution, "")
+
+
+@pytest.mark.parametrize(
+    ("own", "state", "again"),
+    [
+        ("me", "RUNNING", True),
+        ("other", "RUNNING", False),
+        ("other", "CANCELLED", True),
+        ("other", "SUCCESS", False),
+        ("other", "", False),
+    ],
+)
+def test_a_look_that_died_before_it_said_whom_to_start(
+    own: str, state: str, again: bool
+) -> None:
+    kept = Record(Ended(me=state), Clock())
+    mistral = Mistral(OPENING)
+    assert len(rounds(kept, mistral)) == 1  # and its answer was lost
+    found = rounds(kept, mistral, 1, own)
+    assert [e.again for e in found if e.again] == (
+        [{**dict.fromkeys(stuck.AGAIN[OPENING.workflow]), "host": "c1"}]
+        if again
+        else []
+    )
+    if state != "RUNNING" and not again:
+        assert rounds(kept, mistral, 1, "third") == []

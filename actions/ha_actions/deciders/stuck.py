@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from typing import Any
 
 from ha_actions.model.work import FlowWork, TaskWork
 
@@ -41,10 +42,21 @@ class Still:
 
 
 @dataclass(frozen=True)
+class Anew:
+    """A start that never began: it is cancelled, and to be started anew."""
+
+    by: str
+    """The execution whose look found it, and which is to start it."""
+    workflow: str
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Memory:
     """What one look leaves for the next: execution -> how it stands."""
 
     still: dict[str, Still] = field(default_factory=dict)
+    anew: dict[str, Anew] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.codec import from_json, to_json
 from ha_actions.deciders.stuck import (
+    Anew,
     Memory,
     look,
     never_began,
     short,
     standing,
 )
-from ha_actions.errors import HaError
+from ha_actions.errors import HaError, NoAnswer
 from ha_actions.model.work import FlowWork
 from ha_actions.ports import Executions
-from ha_actions.records.incidents import Record
+from ha_actions.records.incidents import LIVE, Record
 from ha_actions.records.server_record import ServerRecord
 
 MEMORY = "ha.stuck"
@@ -79,7 +80,7 @@ def end_stuck(
             unseen.add(id)
         else:
             seen[id] = standing(flows[id])
-    if not any(seen.values()) and not before.still:
+    if not any(seen.values()) and before == Memory():
         return []
     owners = _owners(record)
     busy = {
@@ -89,8 +90,14 @@ def end_stuck(
     }
     now = record.clock.now()
     found = look(seen, unseen, busy, before, still_s, now)
-    if found.memory != before:  # first: a try counts, whatever comes of it
-        record.ledger.write(MEMORY, to_json(found.memory))
+    lost, anew = _handed_out(record, before, flows, own)
+    for id in found.cancel:
+        inputs = _anew(flows[id], owners)
+        if inputs and own:
+            anew[id] = Anew(own, flows[id].workflow, inputs)
+    after = replace(found.memory, anew=anew)
+    if after != before:  # first: a try counts, whatever comes of it, and
+        record.ledger.write(MEMORY, to_json(after))  # a start is not lost
     ended = [
         _end(executions, flows[id], seen[id], owners) for id in found.cancel
     ]
@@ -98,7 +105,41 @@ def end_stuck(
         _told(flows[id], owners, "does not end though it was cancelled; look")
         for id in found.give_up
     ]
-    return [*ended, *given_up]
+    return [*lost, *ended, *given_up]
+
+
+def _handed_out(
+    record: Record, before: Memory, flows: Mapping[str, FlowWork], own: str
+) -> tuple[list[Ended], dict[str, Anew]]:
+    """Starts that were lost on their way to who was to make them: a run of
+    this look before us died, or its execution was cancelled; and what is to
+    be remembered."""
+    lost, keep = [], {}
+    for id, one in before.anew.items():
+        if id in flows:
+            continue  # it was not cancelled: the look at it decides
+        state = record.execution_state(one.by) if one.by != own else ""
+        if one.by == own or state == "CANCELLED":
+            keep[id] = replace(one, by=own)
+            gone = FlowWork(id=id, workflow=one.workflow, state="CANCELLED")
+            lost.append(
+                _told(
+                    gone, {}, "was cancelled; it is started anew", one.inputs
+                )
+            )
+        elif state in LIVE:
+            keep[id] = one
+    return lost, keep
+
+
+def _anew(
+    flow: FlowWork, owners: Mapping[str, tuple[str, str]]
+) -> dict[str, Any] | None:
+    """The inputs to start it anew with; None: somebody goes on with it."""
+    names = AGAIN.get(flow.workflow)
+    if not names or flow.id in owners or not never_began(flow):
+        return None
+    return {name: flow.inputs.get(name) for name in names}
 
 
 def _end(
@@ -109,12 +150,11 @@ def _end(
 ) -> Ended:
     try:
         executions.cancel_execution(flow.id)
+    except NoAnswer:
+        pass  # if it was not done: the next look, and starts join
     except HaError as error:  # tried again by the next look
         return _told(flow, owners, f"cannot be cancelled: {error.message}")
-    names = AGAIN.get(flow.workflow)
-    again = None
-    if names and flow.id not in owners and never_began(flow):
-        again = {name: flow.inputs.get(name) for name in names}
+    again = _anew(flow, owners)
     then = "it is started anew" if again else "the next attempt goes on"
     if flow.id not in owners and not again:
         then = "nobody waits for it"
