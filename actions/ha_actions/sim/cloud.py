@@ -168,13 +168,14 @@ class SimCloud(SimBalancers, SimBelongings, SimHandover):
             )
 
     def copies(self, owners: Mapping[str, str]) -> dict[str, Guest]:
-        """Old guest id -> the server made in its place."""
+        """Old guest id -> the server made in its place, by its tag."""
         self._call("nova", "copies", 1)
         with self.world.lock:
             return {
                 g.metadata["ha:replaces"]: g.value()
                 for g in self.world.guests.values()
                 if (old := g.metadata.get("ha:replaces", "")) in owners
+                and f"ha:replaces:{old}" in g.tags
                 and g.value().project == owners[old]
             }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from ha_actions.deciders.policy_tags import TAG_REPLACES
 from ha_actions.errors import Failed
 from ha_actions.model import Guest, Port
 from ha_actions.model.likeness import Likeness
@@ -375,6 +376,8 @@ class Nova:
             task_state="scheduling",
             power="nostate",
             metadata={**(old or like).metadata, **metadata},
+            # what its owner makes has none of ours
+            tags=(f"{TAG_REPLACES}:{like.id}",) if given is not None else (),
             flavor=like.flavor,
             flavor_specs=like.flavor_specs,
             image=like.image,

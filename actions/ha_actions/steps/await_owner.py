@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ha_actions.asking.probe import probe
 from ha_actions.deciders.policy_tags import TAG_REPLACES
+from ha_actions.errors import HaError
 from ha_actions.model import Guest, Planned, Requires, Result
 from ha_actions.step_parts.batch_step import BatchStep, Job
 
 REQUIRES = Requires.VERDICT
 DEADLINE_S = 2300
 SLOWEST_POLL_S = 15.0
+LIST_S = 60.0
+"""How often owners' projects are listed whole."""
+FOR_S = 10.0
 
 
 @dataclass
@@ -34,15 +39,21 @@ class AwaitOwner(BatchStep):
         return "ha.await_owner"
 
     def work(self, job: Job) -> None:
-        """Two bulk reads a round, for the whole batch."""
+        """Two bulk reads a round, for the whole batch; owners' own servers
+        are looked for less often."""
         proof = job.run.record.proof(job.incident.id)
         began = proof.at if proof else job.run.clock.now()
         until = began + job.policy.recovery.custom_s
         ids = [p.guest.id for p in job.todo]
         pause = job.policy.recovery.poll_s
+        listed = float("-inf")
         while job.todo:
-            late = job.run.clock.now() >= until
+            now = job.run.clock.now()
+            late = now >= until
             copies = job.copies()
+            if late or now - listed >= LIST_S:
+                listed = now
+                copies = {**_made_by_hand(job), **copies}
             here = job.run.patiently(lambda: job.cloud.guests(ids))
             for planned in job.todo:
                 _look(job, planned, here, copies.get(planned.guest.id), late)
@@ -50,6 +61,25 @@ class AwaitOwner(BatchStep):
                 rest = until - job.run.clock.now()
                 job.run.clock.sleep(min(pause, max(rest, 0.1)))
                 pause = min(pause * 1.5, SLOWEST_POLL_S)
+
+
+def _made_by_hand(job: Job) -> dict[str, Guest]:
+    """Old guest id -> the server that names it in its metadata: only what
+    we make has a tag by which it is found with one call."""
+    owners = {p.guest.id: p.guest.project for p in job.todo}
+    found: dict[str, Guest] = {}
+    for project in sorted(set(owners.values())):
+        listing = partial(job.cloud.guests_of, project)
+        try:
+            mine = job.run.patiently(listing, FOR_S)
+        except HaError as error:  # whoever is not found is asked for again
+            job.run.journal.note("step", project, error.message)
+            continue
+        for guest in sorted(mine, key=lambda g: (g.created_at, g.id)):
+            old = guest.metadata.get(TAG_REPLACES, "")
+            if owners.get(old) == project:
+                found.setdefault(old, guest)
+    return found
 
 
 def _look(
