@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from ha_actions.model import Host, Says
+from ha_actions.model import Host, Says, Testimony
 from ha_actions.records.incidents import Opened
 from ha_actions.settings import Policy
 from ha_actions.step_parts.hearing import hear_after_off
@@ -39,10 +39,32 @@ class Nova:
         return self._kept
 
 
+class Echo:
+    """A witness whose words are known."""
+
+    name = "tcp_reach"
+
+    def __init__(self, words: Sequence[Says]) -> None:
+        self._words = iter(words)
+
+    def testify(self, host: Host) -> Testimony:
+        return Testimony(
+            witness=self.name,
+            host=host.name,
+            says=next(self._words),
+            observed_at=NOW,
+        )
+
+
 def heard(
-    history: Mapping[float, Host], judged: Host | None = DOWN
+    history: Mapping[float, Host],
+    judged: Host | None = DOWN,
+    others: Sequence[Says] = (),
 ) -> tuple[Says, Nova]:
-    """What Nova's witness says after Off, and how often Nova was asked."""
+    """What Nova's witness says after Off, and how often Nova was asked.
+
+    :param others: what a second witness says, one word at each hearing.
+    """
     clock = Clock()
     nova = Nova(clock, history)
 
@@ -50,7 +72,7 @@ def heard(
         known = ComputeService(
             policy, cloud, cast(Any, None), lambda host: (), clock
         )
-        return {known.name: known}
+        return {known.name: known, "tcp_reach": Echo(others)}
 
     outside = replace(
         small_outside(clock=clock),
@@ -61,14 +83,17 @@ def heard(
     one = incident()
     run.record.take(Opened(one, "e1"))
     run.record.keep(one.id, "opening", one)
-    rules = "{ask: [compute_service], need_dead: 1, veto: []}"
+    ask = "[compute_service, tcp_reach]" if others else "[compute_service]"
+    rules = f"{{ask: {ask}, need_dead: 1, veto: []}}"
     text = f"version: 1\nwitnesses: {rules}"
     run.record.pin_policy(text, one.policy)
     if judged is not None:
         run.record.keep(one.id, "judged", judged)
     cloud = run.cloud(one)
-    (said,) = hear_after_off(run, one, run.policy(one), cloud)
-    return said.says, nova
+    said = hear_after_off(run, one, run.policy(one), cloud)
+    assert len(said) == len({s.witness for s in said}) == 1 + bool(others)
+    alive = any(s.says is Says.ALIVE for s in said)
+    return Says.ALIVE if alive else said[0].says, nova
 
 
 def test_a_service_that_stands_still_is_looked_at_once() -> None:
@@ -115,3 +140,10 @@ def test_without_a_verdict_kept_it_is_looked_at_twice() -> None:
     says, nova = heard({NOW: DOWN}, None)
     assert says is Says.DEAD
     assert nova.asked == [NOW, NOW + WATCH_S]
+
+
+def test_whoever_said_alive_is_not_made_to_take_it_back() -> None:
+    beat = replace(DOWN, updated_at=NOW - 5)
+    says, nova = heard({NOW: beat}, others=(Says.ALIVE, Says.SILENT))
+    assert len(nova.asked) == 2
+    assert says is Says.ALIVE

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ha_actions.model import Host, Incident, Testimony
+from ha_actions.deciders.judge import NOVA
+from ha_actions.model import Host, Incident, Says, Testimony
 from ha_actions.ports import Cloud
 from ha_actions.settings import Policy
 from ha_actions.step_parts.run import Run
@@ -17,7 +18,8 @@ def hear_after_off(
 
     A service of which nothing has moved since the verdict has not moved since
     Off: one look at Nova then says what takes two. If anything has, they are
-    heard again, and compare with a look that is later than Off.
+    heard again, and compare with a look that is later than Off. Nova's alone
+    compares: whoever else said ``alive`` is not made to take it back.
     """
     judged = run.record.part(incident.id, "judged", Host)
     if judged is None:
@@ -28,4 +30,9 @@ def hear_after_off(
     now = run.host_now(incident, cloud, run.clock.now() - began)
     if replace(judged, up=now.up, aggregates=()) == now:
         return heard
-    return run.hear(policy, cloud, now)
+    stays = [
+        one for one in heard if one.says is Says.ALIVE and one.witness != NOVA
+    ]
+    again = run.hear(policy, cloud, now)
+    named = {one.witness for one in stays}
+    return [*stays, *(one for one in again if one.witness not in named)]
