@@ -28,7 +28,9 @@ class Nova:
     def __init__(self, *now: Host) -> None:
         self.now = now
 
-    def hosts(self, *, brief: bool = False) -> list[Host]:
+    def hosts(
+        self, *, brief: bool = False, max_age_s: float = 0.0
+    ) -> list[Host]:
         return list(self.now)
 
 
