@@ -132,3 +132,20 @@ def test_an_event_about_a_host_that_was_heard_of_since_is_stale(
     else:
         assert opened is None
         assert told["summary"].startswith("stale")
+
+
+def test_a_doubled_start_asks_nova_nothing() -> None:
+    run = started(Nova(answers=False))
+    cast(MemoryLedger, run.outside.ledger).states = lambda _: "RUNNING"
+    before = run.record.take(Opened(HALF, "e1"))
+    answer = OpenIncident(host="c1").perform(run)
+    assert answer["summary"].startswith("running")
+    assert run.record.opened("c1") == before
+
+
+def test_its_own_execution_is_no_other_at_work() -> None:
+    run = started(Nova())
+    cast(MemoryLedger, run.outside.ledger).states = lambda _: "RUNNING"
+    run.record.take(Opened(HALF, "e2"))  # the retry of a lost answer
+    answer = OpenIncident(host="c1").perform(run)
+    assert (answer["next"], answer["incident"]) == ("assess", HALF.id)

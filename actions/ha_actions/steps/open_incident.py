@@ -87,6 +87,9 @@ class OpenIncident(HaAction):
             )
         if isinstance(news, Dismissal):
             return _dismiss(run, news)
+        twin = None if self.dry_run else _worked_on(run, news.host)
+        if twin is not None:
+            return _dismiss(run, _running(twin))
         known = run.outside.cloud(f"req-{uuid.uuid4()}")
         hosts = run.patiently(known.hosts)
         wrong = _not_ours(run, news, hosts)
@@ -183,15 +186,7 @@ class OpenIncident(HaAction):
             if state not in LIVE:
                 again = run.record.next_attempt(entry, run.execution)
             if again is None:
-                return _dismiss(
-                    run,
-                    Dismissal(
-                        code="running",
-                        reason=f"incident {incident.id} is open and execution "
-                        f"{entry.execution} works on it",
-                        host=incident.host,
-                    ),
-                )
+                return _dismiss(run, _running(entry))
             if run.record.part(incident.id, "opening", Incident) is None:
                 text = run.patiently(run.record.policy_text)
                 if digest(text) == incident.policy:
@@ -204,6 +199,28 @@ class OpenIncident(HaAction):
                 "incident", incident.host, f"attempt {again.attempt}"
             )
         return _assess(incident)
+
+
+def _worked_on(run: Run, host: str) -> Opened | None:
+    """The host's incident, if another execution is at work on it: a doubled
+    alarm then asks Nova nothing. Of a dry run, more must be known.
+    """
+    entry = run.record.opened(host)
+    if entry is None or entry.held or entry.incident.dry_run:
+        return None
+    if entry.execution == run.execution:
+        return None
+    live = run.record.execution_state(entry.execution) in LIVE
+    return entry if live else None
+
+
+def _running(entry: Opened) -> Dismissal:
+    return Dismissal(
+        code="running",
+        reason=f"incident {entry.incident.id} is open and execution "
+        f"{entry.execution} works on it",
+        host=entry.incident.host,
+    )
 
 
 def _begin(
