@@ -30,9 +30,10 @@ def hear_after_off(
     now = run.host_now(incident, cloud, run.clock.now() - began)
     if replace(judged, up=now.up, aggregates=()) == now:
         return heard
-    stays = [
-        one for one in heard if one.says is Says.ALIVE and one.witness != NOVA
-    ]
+    stays = {
+        one.witness: one
+        for one in heard
+        if one.says is Says.ALIVE and one.witness != NOVA
+    }
     again = run.hear(policy, cloud, now)
-    named = {one.witness for one in stays}
-    return [*stays, *(one for one in again if one.witness not in named)]
+    return [stays.get(one.witness, one) for one in again]
