@@ -163,7 +163,7 @@ def restart(name: str, away_s: float) -> None:
     service = services.named(name)
     assert process.stop(name, grace=20), f"{name} did not run"
     time.sleep(away_s)
-    process.start(service.name, service.argv, service.env)
+    service.begin()
     until(lambda: _well(service), 60, f"{name} being well again")
 
 

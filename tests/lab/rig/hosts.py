@@ -113,7 +113,7 @@ def _connect(host: str) -> None:
 
     end_darkness(host)
     for service in link.of(host):
-        process.start(service.name, service.argv, service.env)
+        service.begin()
 
 
 def cut(host: str) -> None:
@@ -142,8 +142,7 @@ def energise(host: str) -> None:
     with _one_at_a_time(host):
         mark_on(host)
         _connect(known(host))
-        service = nova.compute(host)
-        process.start(service.name, service.argv, service.env)
+        nova.compute(host).begin()
 
 
 def wipe(host: str) -> None:

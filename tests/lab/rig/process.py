@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -203,33 +204,76 @@ def start(
     argv: Sequence[str],
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    fork_of: str = "",
 ) -> None:
     """Start a service in its own session; its output goes to log/NAME.out.
     Already running: nothing happens.
+
+    `fork_of`: a service that has the program loaded already and forks it.
     """
     if running(name):
         return
     settings.RUN.mkdir(parents=True, exist_ok=True)
     settings.LOG.mkdir(parents=True, exist_ok=True)
-    with (settings.LOG / f"{name}.out").open("ab") as out:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=environment(name, env),
-            cwd=cwd or settings.STATE,
-            start_new_session=True,
-        )
-    proc = look(child.pid)
+    log = settings.LOG / f"{name}.out"
+    if fork_of:
+        pid = _forked(fork_of, argv, log)
+    else:
+        with log.open("ab") as out:
+            pid = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=environment(name, env),
+                cwd=cwd or settings.STATE,
+                start_new_session=True,
+            ).pid
+    proc = look(pid)
     if proc is None:
         raise LabError(
             f"{name} ended as soon as it was started: see `lab logs {name}`."
         )
-    record = Record(child.pid, proc.started, _boot_id())
+    record = Record(pid, proc.started, _boot_id())
     temporary = _file(name).with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(record)))
     temporary.replace(_file(name))
+
+
+def door(name: str) -> Path:
+    """Where a service that forks takes its orders; plugins/forks.py."""
+    return settings.RUN / f"{name}.sock"
+
+
+def _forked(name: str, argv: Sequence[str], log: Path) -> int:
+    """The pid of the new process, which leads a session of its own."""
+    order = {"argv": list(argv), "log": str(log)}
+    try:
+        with answering(name) as line:
+            line.sendall(json.dumps(order).encode() + b"\n")
+            return int(line.makefile().readline())
+    except (OSError, ValueError) as error:
+        raise LabError(
+            f"{name}, which forks {argv[0]}, does not answer ({error}): "
+            f"`lab service {name} kill`, and then `start`."
+        ) from error
+
+
+def answering(name: str) -> socket.socket:
+    """A connection to the door of a service that forks."""
+    where = door(name)
+    line = socket.socket(socket.AF_UNIX)
+    line.settimeout(20)
+    folder = os.open(where.parent, os.O_PATH)
+    try:
+        # a long path would not fit in a socket's address
+        line.connect(f"/proc/self/fd/{folder}/{where.name}")
+    except OSError:
+        line.close()
+        raise
+    finally:
+        os.close(folder)
+    return line
 
 
 def environment(
@@ -286,12 +330,17 @@ def strays() -> list[int]:
     interrupted command left behind.
     """
     alive = [name for name in recorded() if running(name)]
+    groups = {record.pid for name in alive if (record := _record(name))}
     own = os.getpid()
     marked = [
-        proc.pid for proc in _all() if proc.pid != own and _marked(proc.pid)
+        proc.pid
+        for proc in _all()
+        if proc.pid != own and proc.pgrp not in groups and _marked(proc.pid)
     ]
+    # a fork carries the mark of what forked it, whatever itself is
+    told = [name for name in alive if not door(name).exists()]
     return [
-        pid for pid in marked if not any(_marked(pid, name) for name in alive)
+        pid for pid in marked if not any(_marked(pid, name) for name in told)
     ]
 
 

@@ -32,13 +32,19 @@ class Service:
     grace: float = 15.0
     deadline: float = 120.0
     auto: bool = True
+    fork_of: str = ""
+    """The service that has the program loaded, and forks it."""
+
+    def begin(self) -> None:
+        """Start it; a service that runs already is left alone."""
+        process.start(self.name, self.argv, self.env, fork_of=self.fork_of)
 
     def up(self) -> None:
         """Start it (when it does not run) and wait until it is well."""
         if not process.running(self.name):
             if self.before_start:
                 self.before_start()
-            process.start(self.name, self.argv, self.env)
+            self.begin()
         eventually(
             f"{self.name} being healthy", self._check, self.deadline, every=0.5
         )

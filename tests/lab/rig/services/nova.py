@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from rig import hosts, ini, settings
+from rig import hosts, ini, process, settings
 from rig.rest import Cloud
 from rig.service import Service, Setup, nova_says_up
 from rig.services import link
@@ -163,21 +163,26 @@ def racks() -> None:
             cloud("nova", "POST", path, {"add_host": {"host": host}})
 
 
+FORKS = "nova-compute-forks"
+"""Each host is a fork of it: loading Nova takes most of a start."""
+
+
 def compute(host: str) -> Service:
     """The nova-compute that is `host`."""
-    argv = [
-        str(settings.BIN / "python"),
-        str(settings.PLUGINS / "nova_compute.py"),
-    ]
-    argv += [f"--config-file={CONF}", f"--config-file={ETC / host}.conf"]
     return Service(
         name=hosts.compute_name(host),
-        argv=argv,
+        argv=[
+            "nova-compute",
+            f"--config-file={CONF}",
+            f"--config-file={ETC / host}.conf",
+        ],
+        fork_of=FORKS,
         healthy=nova_says_up("nova-compute", host),
         # A host that a test left forced down is never called up; lab.up()
         # waits for the hosts by readiness.ready(), which lifts that.
         started=lambda: True,
         after=[
+            FORKS,
             "rabbitmq",
             "keystone",
             "catalogue",
@@ -188,6 +193,11 @@ def compute(host: str) -> Service:
         before_start=lambda: hosts.mark_on(host),
         grace=0,  # a host that stops does not say goodbye
     )
+
+
+def _forks() -> bool:
+    process.answering(FORKS).close()
+    return True
 
 
 def _manage(*words: str) -> list[str]:
@@ -266,5 +276,15 @@ SERVICES = [
     ),
     _daemon("nova-conductor"),
     _daemon("nova-scheduler"),
+    Service(
+        name=FORKS,
+        argv=[
+            str(settings.BIN / "python"),
+            str(settings.PLUGINS / "nova_compute.py"),
+            str(process.door(FORKS)),
+        ],
+        healthy=_forks,
+        grace=0,
+    ),
     *[compute(host) for host in settings.HOSTS],
 ]
