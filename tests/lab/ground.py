@@ -159,6 +159,8 @@ def reset(seconds: float = 180) -> None:
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=seconds
     )
+    with (settings.LOG / "reset.out").open("a") as log:
+        log.write(done.stderr)
     assert done.returncode == 0, done.stderr
 
 

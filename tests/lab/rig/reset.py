@@ -171,7 +171,7 @@ def _no_guests() -> None:
 
 
 # What to list, and what to delete of each, by service.
-_servers = ("nova", "/servers/detail?all_tenants=1", "/servers/{}")
+_servers = ("nova", "/servers?all_tenants=1", "/servers/{}")
 _floating_ips = (
     "neutron",
     "/v2.0/floatingips?fields=id",
@@ -179,7 +179,7 @@ _floating_ips = (
 )
 _volumes = (
     "cinder",
-    "/volumes/detail?all_tenants=1",
+    "/volumes?all_tenants=1",
     "/volumes/{}?force=true",
 )
 

@@ -6,6 +6,8 @@ takes ten.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rig import settings
@@ -17,6 +19,8 @@ KEPT = ("ha.policy", "ha.installed", "ha.armed")
 happened since."""
 _CHANGES = ("timestamp", "evaluate_timestamp", "state_timestamp")
 _EVERYONES = "/v2/alarms?q.field=all_projects&q.op=eq&q.value=true"
+
+AT_A_TIME = 4
 
 Row = dict[str, Any]
 
@@ -42,12 +46,15 @@ def silence() -> None:
     cloud = Cloud()
     alarms = cloud("aodh", "GET", _EVERYONES)
     kept = _ours(alarms)
-    for row in alarms:
+
+    def silence_one(row: Row) -> None:
         path = f"/v2/alarms/{row['alarm_id']}"
         if row["alarm_id"] not in kept:
             cloud.ask("aodh", "DELETE", path)
         elif row["enabled"]:
             cloud.ask("aodh", "PUT", path, row | {"enabled": False})
+
+    side_by_side(silence_one, alarms)
 
 
 def put_back() -> bool:
@@ -58,22 +65,37 @@ def put_back() -> bool:
     cloud = Cloud()
     if noted is None or noted["definitions"] != _definitions(cloud):
         return False
-    alarms = {row["alarm_id"]: row for row in cloud("aodh", "GET", _EVERYONES)}
-    if alarms.keys() != noted["alarms"].keys():
+    found = cloud("aodh", "GET", _EVERYONES)
+    alarms, wanted = _ours(found), noted["alarms"]
+    if {row["alarm_id"] for row in found} != wanted.keys():
         return False
     _ledger_back(cloud, noted["ledger"])
-    for id, row in noted["alarms"].items():
-        cloud("aodh", "PUT", f"/v2/alarms/{id}", row)
+    side_by_side(
+        lambda id: cloud("aodh", "PUT", f"/v2/alarms/{id}", wanted[id]),
+        [id for id, row in wanted.items() if alarms.get(id) != row],
+    )
     return True
+
+
+def side_by_side(do: Callable[[Any], Any], each: Iterable[Any]) -> None:
+    """Some calls at a time; the first failure is raised."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        list(pool.map(do, each))
 
 
 def empty() -> None:
     """Nothing in the ledger, no alarm: before it is installed anew."""
     cloud = Cloud()
-    for name in _ledger(cloud):
-        cloud.ask("mistral", "DELETE", f"/environments/{name}")
+    _forget(cloud, _ledger(cloud))
     for row in cloud("aodh", "GET", _EVERYONES):
         cloud.ask("aodh", "DELETE", f"/v2/alarms/{row['alarm_id']}")
+
+
+def _forget(cloud: Cloud, names: Iterable[str]) -> None:
+    side_by_side(
+        lambda name: cloud.ask("mistral", "DELETE", f"/environments/{name}"),
+        names,
+    )
 
 
 def _noted() -> Row | None:
@@ -103,7 +125,9 @@ def _definitions(cloud: Cloud) -> dict[str, list[list[str]]]:
     return {
         kind: sorted(
             [str(row.get(field)) for field in fields.split(",")]
-            for row in cloud("mistral", "GET", f"/{kind}")[kind]
+            for row in cloud("mistral", "GET", f"/{kind}?fields={fields}")[
+                kind
+            ]
             if row["name"].startswith("ha")
         )
         for kind, fields in kinds.items()
@@ -125,10 +149,10 @@ def _ledger(cloud: Cloud) -> dict[str, Row]:
 
 
 def _ledger_back(cloud: Cloud, noted: dict[str, Row]) -> None:
+    rows = cloud("mistral", "GET", "/environments?fields=name")["environments"]
+    _forget(cloud, {row["name"] for row in rows} - noted.keys())
     found = _ledger(cloud)
-    for name, row in found.items():
-        if noted.get(name) != row:
-            cloud.ask("mistral", "DELETE", f"/environments/{name}")
+    _forget(cloud, [n for n, row in found.items() if noted.get(n) != row])
     for name, row in noted.items():
         if found.get(name) != row:
             cloud("mistral", "POST", "/environments", row)

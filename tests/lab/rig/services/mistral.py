@@ -229,12 +229,14 @@ def end_executions() -> None:
     path = "/executions?all_projects=true&fields=id,state,task_execution_id"
     found = cloud("mistral", "GET", path)["executions"]
     roots = [row for row in found if not row.get("task_execution_id")]
-    for row in roots:
+
+    def end(row: dict[str, Any]) -> None:
+        one = f"/executions/{row['id']}"
         if row["state"] in ("RUNNING", "PAUSED"):
-            one = f"/executions/{row['id']}"
             cloud.ask("mistral", "PUT", one, {"state": "CANCELLED"})
-    for row in roots:
-        cloud.ask("mistral", "DELETE", f"/executions/{row['id']}?force=true")
+        cloud.ask("mistral", "DELETE", f"{one}?force=true")
+
+    seeded.side_by_side(end, roots)
 
 
 def forget_incidents() -> None:
