@@ -13,6 +13,7 @@ from rig.errors import LabError
 from rig.rest import Cloud
 from rig.services.octavia import SOCKETS
 
+AGAIN_S = 3
 UNHEARD = (
     exceptions.DriverAgentNotFound,
     exceptions.DriverAgentTimeout,
@@ -35,22 +36,37 @@ def members(cloud):
         yield from cloud("octavia", "GET", path)["members"]
 
 
-def owners(cloud):
-    """Address -> server id, by Neutron."""
-    ports = cloud("neutron", "GET", "/v2.0/ports")["ports"]
-    return {
-        ip["ip_address"]: port["device_id"]
-        for port in ports
-        for ip in port["fixed_ips"]
-    }
+class Owners:
+    """Whose an address is, by Neutron; asked when other servers run than at
+    the last look, and else now and then, for it is asked a lot.
+    """
+
+    def __init__(self):
+        self._seen, self._asked = None, 0.0
+        self._found = {}
+
+    def __call__(self, cloud, alive):
+        """Address -> server id."""
+        now = time.monotonic()
+        if alive != self._seen or now - self._asked > AGAIN_S:
+            fields = "fields=device_id&fields=fixed_ips"
+            ports = cloud("neutron", "GET", f"/v2.0/ports?{fields}")["ports"]
+            self._seen, self._asked = alive, now
+            self._found = {
+                ip["ip_address"]: port["device_id"]
+                for port in ports
+                for ip in port["fixed_ips"]
+            }
+        return self._found
 
 
-def look(cloud, agent):
+def look(cloud, agent, owners):
     """Report what has changed."""
     found = list(members(cloud))
     if not found:
         return
-    who, alive = owners(cloud), running()
+    alive = running()
+    who = owners(cloud, alive)
     news = []
     for one in found:
         if who.get(one["address"]) not in alive:
@@ -70,9 +86,10 @@ def main():
         for kind in ("status", "stats", "get")
     }
     cloud, agent = Cloud(), driver_lib.DriverLibrary(**sockets)
+    owners = Owners()
     while True:
         try:
-            look(cloud, agent)
+            look(cloud, agent, owners)
         except (OSError, LabError, *UNHEARD):
             cloud = Cloud()
         time.sleep(1)
