@@ -6,18 +6,25 @@ import contextlib
 import fcntl
 import json
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rig import build, clouds, graph, hosts, process, services, settings
-from rig.errors import Hopeless, LabError
+from rig import (
+    build,
+    clouds,
+    graph,
+    hosts,
+    process,
+    services,
+    settings,
+    tables,
+)
+from rig.errors import LabError
 from rig.progress import say
 from rig.readiness import must_be_up, ready
-from rig.service import Service, Setup, listens
-from rig.waiting import cancelled
+from rig.service import Service, listens
 
 
 @contextlib.contextmanager
@@ -67,9 +74,11 @@ def up() -> None:
         services.configure()
         clouds.write()
         setups = [] if settings.MADE.exists() else services.SETUPS
-        steps = [
-            graph.Step(setup.name, partial(_set_up, setup), setup.after)
+        steps = [graph.Step("tables", tables.make)]
+        steps += [
+            graph.Step(setup.name, setup.run, setup.after)
             for setup in setups
+            if not setup.tables
         ]
         steps += [
             graph.Step(service.name, service.up, service.after)
@@ -84,11 +93,7 @@ def up() -> None:
             )
         )
         steps += [
-            graph.Step(
-                setup.name,
-                partial(_set_up, setup),
-                ["hosts ready", *setup.after],
-            )
+            graph.Step(setup.name, setup.run, setup.after)
             for setup in services.FINISH
         ]
         graph.run(steps)
@@ -149,35 +154,6 @@ def _folders() -> None:
     ):
         folder.mkdir(parents=True, exist_ok=True)
     (settings.DATA / "nova" / "instances").mkdir(parents=True, exist_ok=True)
-
-
-def _set_up(setup: Setup) -> None:
-    """Run a step of the first time; its output is in log/setup-NAME.out."""
-    if setup.call:
-        setup.call()
-    log = "setup-" + setup.name.replace(" ", "-")
-    for argv in setup.commands:
-        _one_shot(log, argv, process.environment(log, setup.env))
-
-
-def _one_shot(log: str, argv: Sequence[str], env: dict[str, str]) -> None:
-    with (settings.LOG / f"{log}.out").open("ab") as out:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=env,
-        )
-        while child.poll() is None:
-            if cancelled.wait(0.1):
-                child.kill()
-                child.wait()
-                return
-    if child.returncode:
-        raise Hopeless(
-            f"`{' '.join(argv[-2:])}` failed: see `lab logs {log}`."
-        )
 
 
 def check_ports() -> None:

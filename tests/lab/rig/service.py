@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rig import process, rest, settings
 from rig.errors import Hopeless
-from rig.waiting import eventually
+from rig.waiting import cancelled, eventually
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,36 @@ class Setup:
     call: Callable[[], None] | None = None
     after: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    tables: bool = False
+    """It makes empty tables, which are the same in every lab: tables.py."""
+
+    def run(self) -> None:
+        """Do it; the output of commands is in log/setup-NAME.out."""
+        if self.call:
+            self.call()
+        log = "setup-" + self.name.replace(" ", "-")
+        for argv in self.commands:
+            _one_shot(log, argv, process.environment(log, self.env))
+
+
+def _one_shot(log: str, argv: Sequence[str], env: dict[str, str]) -> None:
+    with (settings.LOG / f"{log}.out").open("ab") as out:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=env,
+        )
+        while child.poll() is None:
+            if cancelled.wait(0.1):
+                child.kill()
+                child.wait()
+                return
+    if child.returncode:
+        raise Hopeless(
+            f"`{' '.join(argv[-2:])}` failed: see `lab logs {log}`."
+        )
 
 
 # One login for all polls of a command.

@@ -180,10 +180,8 @@ def system_uuid(host: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.lab.invalid"))
 
 
-def fingerprint() -> dict[str, str]:
-    """What the databases of a made lab depend on; a difference means that they
-    are made anew.
-    """
+def versions() -> dict[str, str]:
+    """What the tables of the databases depend on."""
     more = (
         {
             "more": MORE_REQUIREMENTS.read_text(),
@@ -195,8 +193,11 @@ def fingerprint() -> dict[str, str]:
         if FULL
         else {}
     )
-    return more | {
-        "requirements": REQUIREMENTS.read_text(),
-        "base": str(BASE),
-        "state": str(STATE),
-    }
+    return more | {"requirements": REQUIREMENTS.read_text()}
+
+
+def fingerprint() -> dict[str, str]:
+    """What the databases of a made lab depend on; a difference means that they
+    are made anew.
+    """
+    return versions() | {"base": str(BASE), "state": str(STATE)}

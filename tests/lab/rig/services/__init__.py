@@ -3,7 +3,7 @@ and its port to `settings.PORT_NAMES`.
 
 A module may have `configure()` (write its files; called at each start),
 `SETUPS` (done once, when the databases are made), `SERVICES`, and `FINISH`
-(done at each start, when the hosts are ready).
+(done at each start).
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def write_plugin_file() -> None:
     ini.write(PLUGIN, {"ha_alarms": own})
 
 
-_FIRST = ["mariadb", "memcached", "rabbitmq", "aodh db", "keystone"]
+_FIRST = ["mariadb", "memcached", "rabbitmq", "keystone"]
 
 
 def _daemon(name: str) -> Service:
@@ -109,6 +109,7 @@ SETUPS = [
             ]
         ],
         after=["mariadb"],
+        tables=True,
         env=ENV,
     )
 ]

@@ -65,7 +65,7 @@ def seed() -> None:
         cloud("cinder", "POST", "/types", body)
 
 
-_FIRST = ["mariadb", "memcached", "rabbitmq", "cinder db", "keystone"]
+_FIRST = ["mariadb", "memcached", "rabbitmq", "keystone"]
 
 
 def _daemon(name: str) -> Service:
@@ -107,11 +107,18 @@ SETUPS = [
             ]
         ],
         after=["mariadb"],
+        tables=True,
     ),
     Setup(name="volume type", call=seed, after=["cinder", "catalogue"]),
 ]
 
-FINISH = [Setup(name="cinder working", call=working)]
+FINISH = [
+    Setup(
+        name="cinder working",
+        call=working,
+        after=["cinder", "cinder-scheduler", "cinder-volume"],
+    )
+]
 
 SERVICES = [
     api(

@@ -75,6 +75,7 @@ SETUPS = [
             ]
         ],
         after=["mariadb"],
+        tables=True,
     ),
     Setup(name="image", call=seed, after=["glance", "catalogue"]),
 ]
@@ -84,7 +85,7 @@ SERVICES = [
         "glance",
         "glance.wsgi.api",
         threads=4,
-        after=["mariadb", "memcached", "rabbitmq", "glance db"],
+        after=["mariadb", "memcached", "rabbitmq"],
         env={"OS_GLANCE_CONFIG_DIR": str(CONF.parent)},
     )
 ]

@@ -124,7 +124,7 @@ def _stacks_gone(cloud: Cloud, asked: set[str]) -> bool:
     return not stacks
 
 
-_FIRST = ["mariadb", "memcached", "rabbitmq", "heat db", "keystone"]
+_FIRST = ["mariadb", "memcached", "rabbitmq", "keystone"]
 
 SETUPS = [
     Setup(
@@ -137,6 +137,7 @@ SETUPS = [
             ]
         ],
         after=["mariadb"],
+        tables=True,
     ),
     Setup(name="heat domain", call=domain, after=["keystone", "catalogue"]),
 ]

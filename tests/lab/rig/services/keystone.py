@@ -136,10 +136,20 @@ _OWNER = [
 SETUPS = [
     Setup(
         name="keystone db",
+        commands=[_manage("db_sync")],
+        after=["mariadb"],
+        tables=True,
+    ),
+    Setup(
+        name="keystone keys",
         commands=[
-            _manage("db_sync"),
             _manage("fernet_setup", *_OWNER),
             _manage("credential_setup", *_OWNER),
+        ],
+    ),
+    Setup(
+        name="keystone admin",
+        commands=[
             _manage(
                 "bootstrap",
                 f"--bootstrap-password={settings.PASSWORD}",
@@ -170,7 +180,7 @@ SERVICES = [
             "keystone",
             "keystone.wsgi.api",
             threads=6,
-            after=["mariadb", "memcached", "keystone db"],
+            after=["mariadb", "memcached", "keystone keys", "keystone admin"],
             env={"OS_KEYSTONE_CONFIG_DIR": str(CONF.parent)},
         ),
         healthy=authorises,

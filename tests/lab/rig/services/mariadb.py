@@ -91,6 +91,7 @@ SERVICES = [
         ],
         healthy=lambda: listens(PORT),
         port=PORT,
+        after=["tables"],
         before_start=make_data,
         grace=30,
     )

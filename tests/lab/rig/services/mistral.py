@@ -266,7 +266,6 @@ def _server(name: str, kind: str, **more: Any) -> Service:
             "mariadb",
             "memcached",
             "rabbitmq",
-            "mistral db",
             "catalogue",
             "keystone",
             "bmc",
@@ -291,11 +290,23 @@ SETUPS = [
         name="mistral db",
         commands=[_manage("upgrade", "head"), _manage("populate")],
         after=["mariadb"],
+        tables=True,
         env=ENV,
     )
 ]
 
-FINISH = [Setup(name="pack installed", call=install_pack)]
+FINISH = [
+    Setup(
+        name="pack installed",
+        call=install_pack,
+        after=[
+            "nova-api",
+            "aodh",
+            "mistral-api",
+            *[f"mistral-{name}" for name in (*ENGINES, *EXECUTORS)],
+        ],
+    )
+]
 
 SERVICES = [
     _server("api", "api", healthy=http(PORT), port=PORT),

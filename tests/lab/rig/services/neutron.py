@@ -129,19 +129,24 @@ SETUPS = [
             ]
         ],
         after=["mariadb"],
+        tables=True,
     ),
     Setup(name="network", call=seed, after=["neutron", "catalogue"]),
 ]
 
 # at each start: a lab that was made before gets it too
-FINISH = [Setup(name="routed", call=routed)] if settings.FULL else []
+FINISH = (
+    [Setup(name="routed", call=routed, after=["network", "neutron"])]
+    if settings.FULL
+    else []
+)
 
 SERVICES = [
     api(
         "neutron",
         "neutron_api",
         threads=8,
-        after=["mariadb", "memcached", "rabbitmq", "neutron db"],
+        after=["mariadb", "memcached", "rabbitmq"],
         env={
             "OS_NEUTRON_CONFIG_DIR": str(CONF.parent),
             "OS_NEUTRON_CONFIG_FILES": "neutron.conf",

@@ -187,7 +187,6 @@ def compute(host: str) -> Service:
             "keystone",
             "catalogue",
             "placement",
-            "nova db",
             *[service.name for service in link.of(host)],
         ],
         before_start=lambda: hosts.mark_on(host),
@@ -209,11 +208,13 @@ SETUPS = [
         name="nova api db",
         commands=[_manage("api_db", "sync")],
         after=["mariadb"],
+        tables=True,
     ),
     Setup(
         name="nova db",
         commands=[_manage("db", "sync", "--local_cell")],
         after=["mariadb"],
+        tables=True,
     ),
     Setup(
         name="nova cell0 db",
@@ -221,6 +222,7 @@ SETUPS = [
             _manage(f"--config-file={CELL0}", "db", "sync", "--local_cell")
         ],
         after=["mariadb"],
+        tables=True,
     ),
     Setup(
         name="nova cells",
@@ -232,12 +234,16 @@ SETUPS = [
             ),
             _manage("cell_v2", "create_cell", "--name=cell1"),
         ],
-        after=["nova api db"],
+        after=["mariadb"],
     ),
     Setup(name="flavor", call=seed, after=["nova-api", "catalogue"]),
 ]
 
-FINISH = [Setup(name="racks", call=racks)] if settings.FULL else []
+FINISH = (
+    [Setup(name="racks", call=racks, after=["hosts ready"])]
+    if settings.FULL
+    else []
+)
 
 # Keystone and its catalogue too: each of them logs in while it starts, and
 # ends when that is refused.
@@ -245,8 +251,6 @@ _FIRST = [
     "mariadb",
     "memcached",
     "rabbitmq",
-    "nova db",
-    "nova cell0 db",
     "nova cells",
     "keystone",
     "catalogue",

@@ -150,7 +150,13 @@ def _running(name: str) -> bool:
     return process.running(name)
 
 
-_FIRST = ["mariadb", "memcached", "rabbitmq", "octavia db", "keystone"]
+_FIRST = [
+    "mariadb",
+    "memcached",
+    "rabbitmq",
+    "octavia certificate",
+    "keystone",
+]
 
 
 def _daemon(name: str, *argv: str) -> Service:
@@ -166,7 +172,7 @@ def _daemon(name: str, *argv: str) -> Service:
 
 SETUPS = [
     Setup(
-        name="octavia db",
+        name="octavia certificate",
         commands=[
             [
                 str(settings.BIN / "python"),
@@ -175,17 +181,23 @@ SETUPS = [
                 str(CA),
                 str(CA_KEY),
                 settings.PASSWORD,
-            ],
+            ]
+        ],
+    ),
+    Setup(
+        name="octavia db",
+        commands=[
             [
                 str(settings.BIN / "octavia-db-manage"),
                 f"--config-file={CONF}",
                 "upgrade",
                 "head",
-            ],
+            ]
         ],
         after=["mariadb"],
         env=ENV,
-    )
+        tables=True,
+    ),
 ]
 
 SERVICES = [

@@ -35,6 +35,7 @@ SETUPS = [
             ]
         ],
         after=["mariadb"],
+        tables=True,
         env=ENV,
     )
 ]
@@ -44,7 +45,7 @@ SERVICES = [
         "placement",
         "placement.wsgi.api",
         threads=6,
-        after=["mariadb", "memcached", "placement db"],
+        after=["mariadb", "memcached"],
         env=ENV,
     )
 ]
