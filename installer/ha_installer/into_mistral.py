@@ -121,7 +121,11 @@ class IntoMistral:
             if not gone:
                 operator_acts.set_policy(self._record, thing.body)
         elif thing.kind == "workbook":
-            self._delete("workbooks", thing) if gone else self._put(thing)
+            if gone:
+                self._delete("workbooks", thing)
+            else:
+                new = change.verb is Verb.CREATE
+                self.put_book(thing.body, new=new)
         elif thing.kind == "workflow":
             if gone:
                 self._delete("workflows", thing)
@@ -130,23 +134,25 @@ class IntoMistral:
         else:
             raise BadInput("kind", f"Mistral has no {thing.kind}.")
 
-    def put_book(self, text: str) -> None:
+    def put_book(self, text: str, *, new: bool = False) -> None:
         """Replace a workbook and its workflows, all in one transaction.
 
         There is no moment without a working workflow: executions that run
         keep the definition that they began with.
+
+        ``new``: none was there a moment ago. Mistral checks the whole text,
+        which takes it seconds, before it says that there is none, or one.
         """
         send: dict[str, Any] = {
             "headers": PLAIN,
             "timeout": SLOW_S,
             "data": text.encode(),
         }
-        found = self._rest.ask("PUT", BOOKS, none_at=404, **send)
-        if found is None:
-            self._rest.ask("POST", BOOKS, **send)
-
-    def _put(self, thing: Thing) -> None:
-        self.put_book(thing.body)
+        likely, otherwise, no = (
+            ("POST", "PUT", 409) if new else ("PUT", "POST", 404)
+        )
+        if self._rest.ask(likely, BOOKS, none_at=no, **send) is None:
+            self._rest.ask(otherwise, BOOKS, **send)
 
     def _delete(self, what: str, thing: Thing) -> None:
         self._rest.ask("DELETE", f"/{what}/{thing.name}", none_at=404)
