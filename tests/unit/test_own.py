@@ -285,6 +285,23 @@ def test_a_volume_that_nova_let_go_first_still_comes_over(
     assert (new.id != old, new.volumes) == (True, (volume,))
 
 
+def test_its_floating_ip_goes_to_the_new_server() -> None:
+    guests = (
+        "\n    web-1: {on: c1, protection: custom, floating_ip: 192.0.2.7}\n"
+    )
+    with OwnWorld(guests).used() as made:
+        old = made.id("web-1")
+        made.call("copy_server", old, FENCED)
+        settle(made)
+        assert made.call("retire_server", old, FENCED)[0]["outcome"] == "done"
+        [new] = made.named("web-1")
+        [floating] = made.world.floating.values()
+        assert (floating.port, floating.fixed) == (
+            new.ports[0].id,
+            new.ports[0].address,
+        )
+
+
 def test_it_is_done_when_the_volume_is_there(made: OwnWorld) -> None:
     old = made.id("disk")
     [volume] = made.named("disk")[0].volumes

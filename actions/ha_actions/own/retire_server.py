@@ -8,9 +8,9 @@ from typing import Any
 from ha_actions.action import OwnAction
 from ha_actions.deciders import own as rules
 from ha_actions.deciders.likeness import may_move, moving
-from ha_actions.deciders.membership import members_of
+from ha_actions.deciders.membership import members_of, port_pairs
 from ha_actions.errors import Refused, Transient
-from ha_actions.model import Claim, Guest, Volume
+from ha_actions.model import Claim, Fix, Guest, Volume
 from ha_actions.outside import Own
 from ha_actions.own.replacement import Replacement
 
@@ -22,6 +22,8 @@ ATTACH_S, POLL_S = 20.0, 2.0
 @dataclass
 class RetireServer(OwnAction):
     """Remove the old members, delete the old server, attach its volumes.
+
+    Its floating IPs move first: with the old server they would be let go.
 
     Only when its host is proven dead (host_fenced), and the new server runs
     and serves; one whose volumes are still to come need not serve yet.
@@ -73,9 +75,23 @@ def _delete(swap: Replacement, old: Guest, copy: Guest, claim: Claim) -> None:
             "not_serving", f"The new server does not serve in {missing} yet."
         )
     swap.note(volumes=tuple(disks))
+    _move_floating(swap, old, copy, claim)
     for member in mine:
         swap.cloud.remove_member(member, claim)
     swap.cloud.delete(old.id, claim)
+
+
+def _move_floating(
+    swap: Replacement, old: Guest, copy: Guest, claim: Claim
+) -> None:
+    """Each to the new server's port in the old one's place, if it has one."""
+    new = {was.id: port for was, port in port_pairs(old, copy)}
+    for one in swap.cloud.floating_ips(sorted(new)):
+        port = new[one.port]
+        to = Fix(
+            kind="floating ip", target=one.id, value=(port.id, port.address)
+        )
+        swap.cloud.mend(copy, to, claim)
 
 
 def _attach(swap: Replacement, copy: Guest, claim: Claim) -> list[str]:
