@@ -17,6 +17,7 @@ from ha_actions.deciders.tidings import (
     at_the_start,
 )
 from ha_actions.model import Host, Plan, Report
+from ha_actions.records.fenced import fenced
 from ha_actions.records.incidents import Opened
 from ha_alarms import watching
 from ha_alarms.start import HOST_WORKFLOW, execution_id, resume_start
@@ -197,7 +198,7 @@ class Incidents:
                     Teller(namespace, entry.incident),
                     owners,
                     left.values(),
-                    fenced=record.proof(id) is not None,
+                    fenced=fenced(record, entry.incident, owners),
                     at=now,
                 ),
                 *at_the_end(namespace, report, owners, now),

@@ -95,7 +95,7 @@ def report(*rows: GuestReport, **more: Any) -> Report:
 
 def test_the_start_tells_each_owner_in_his_project() -> None:
     events = at_the_start(
-        Teller(SPACE, incident()), OWNERS, [left()], fenced=True, at=NOW
+        Teller(SPACE, incident()), OWNERS, [left()], fenced=OWNERS, at=NOW
     )
     kinds = {(e.project, e.type.rpartition(".")[2]) for e in events}
     assert kinds == {
@@ -111,7 +111,7 @@ def test_the_start_tells_each_owner_in_his_project() -> None:
 
 def test_no_event_names_a_host() -> None:
     events = at_the_start(
-        Teller(SPACE, MINE), OWNERS, [left()], fenced=True, at=NOW
+        Teller(SPACE, MINE), OWNERS, [left()], fenced=OWNERS, at=NOW
     )
     events += at_the_end(
         SPACE, report(row(), row("g2", good=False), incident=MINE), OWNERS, NOW
@@ -131,7 +131,7 @@ def test_no_event_names_a_host() -> None:
 
 def test_without_proof_nobody_hears_fenced() -> None:
     events = at_the_start(
-        Teller(SPACE, incident()), OWNERS, [], fenced=False, at=NOW
+        Teller(SPACE, incident()), OWNERS, [], fenced=(), at=NOW
     )
     assert {e.type for e in events} == {"compute.instance.recovering"}
 

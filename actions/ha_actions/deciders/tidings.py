@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ha_actions.deciders.prospects import CODES
@@ -132,14 +132,17 @@ def at_the_start(
     owners: Mapping[str, Owned],
     left: Iterable[LeftAlone],
     *,
-    fenced: bool,
+    fenced: Collection[str],
     at: float,
 ) -> list[Event]:
-    """The host is out: who is being rescued, and who is not and why."""
+    """The host is out: who is being rescued, and who is not and why.
+
+    :param fenced: guests that run on no more, by what was proved.
+    """
     alone = {one.guest: one for one in left}
     events = []
     for guest, owned in owners.items():
-        if fenced:
+        if guest in fenced:
             events.append(teller.event(FENCED, guest, owned, at))
         if guest not in alone:
             events.append(teller.event(RECOVERING, guest, owned, at))

@@ -15,6 +15,7 @@ from ha_actions.deciders.tidings import (
 )
 from ha_actions.errors import HaError
 from ha_actions.model import Event, Guest, Incident, Plan, Report
+from ha_actions.records.fenced import fenced
 from ha_actions.records.untold import Marks
 from ha_actions.step_parts.run import Run
 
@@ -75,11 +76,12 @@ def _owners(run: Run, incident: Incident) -> dict[str, Owned]:
 def _start(run: Run, incident: Incident) -> list[Event]:
     numbers = run.record.parts(incident.id, "plan.")
     plan = run.record.part(incident.id, numbers[-1], Plan) if numbers else None
+    owners = _owners(run, incident)
     return at_the_start(
         Teller(run.outside.namespace, incident),
-        _owners(run, incident),
+        owners,
         plan.left_alone if plan else (),
-        fenced=run.record.proof(incident.id) is not None,
+        fenced=fenced(run.record, incident, owners),
         at=run.clock.now(),
     )
 
