@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -106,14 +105,13 @@ def shell(programs: Path, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def bare(full: ModuleType) -> Iterator[None]:
-    """Nothing of the pack is in Mistral and Aodh; afterwards all of it."""
+def bare(full: ModuleType) -> None:
+    """Nothing of the pack is in Mistral and Aodh; the next reset brings back
+    what the lab has.
+    """
     from rig.services import mistral
 
     mistral.ha_pack("remove", "--yes", "--open-incidents-too")
-    yield
-    mistral.ha_pack("remove", "--yes", "--open-incidents-too")
-    mistral.install_pack()
 
 
 def test_install_md_ends_in_a_green_check(bare: None, shell: Any) -> None:
