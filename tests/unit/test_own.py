@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ha_actions.action import classes, perform_by_name
+from ha_actions.deciders.tidings import host_id
 from ha_actions.errors import Refused
 from ha_actions.outside import use
 from ha_actions.sim.own import OwnCloud, OwnWorlds
@@ -197,6 +198,24 @@ def test_nothing_is_done(
     assert made.call(action, made.id(server), FENCED, **more) == (None, code)
     assert made.changes() == []
     assert made.notes() == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("how", ["moved", "rebuilding", "there"])
+def test_a_server_that_was_brought_back_is_left_alone(
+    made: OwnWorld, action: str, how: str
+) -> None:
+    """Its tag was not the last word: the operator has evacuated it."""
+    old, told = made.id("web-1"), event(FENCED, made.id("web-1"))
+    told["traits"]["host_id"] = host_id("tenant", "c1")
+    if how == "moved":
+        made.world.guests[old].host = "c2"
+    if how == "rebuilding":
+        made.world.guests[old].task_state = "rebuild_spawning"
+    _, code = made.call(action, old, event=told)
+    assert (code == "elsewhere") == (how != "there")
+    if how != "there":
+        assert (made.changes(), made.notes()) == ([], [])
 
 
 def test_members_of_others_are_not_his(made: OwnWorld) -> None:

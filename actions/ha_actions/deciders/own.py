@@ -17,7 +17,7 @@ from ha_actions.deciders.policy_tags import (
     TAG_REPLACES,
 )
 from ha_actions.deciders.recovery_check import WORKING
-from ha_actions.deciders.tidings import FENCED
+from ha_actions.deciders.tidings import FENCED, host_id
 from ha_actions.errors import Failed, Refused
 from ha_actions.model import Guest, Member, Protection
 
@@ -79,6 +79,23 @@ def find(
             "operator's recovery sees to it, and nothing was done here.",
         )
     return old, copy
+
+
+def must_be_there(guest: Guest, told: str) -> None:
+    """
+    :param told: the event's ``host_id``; empty: it names none.
+    :raises Refused: ``elsewhere``: it is not on the host that died, or about
+        to leave it: who tagged it custom did not have the last word, or the
+        event is old.
+    """
+    here = {guest.host, host_id(guest.project, guest.host)}
+    moved = bool(told and guest.host) and told not in here
+    if moved or guest.task_state.startswith("rebuild"):
+        raise Refused(
+            "elsewhere",
+            f"Server {guest.name} is not on the host that the event is about "
+            "any more, or is being brought back elsewhere; nothing was done.",
+        )
 
 
 def must_be_copied_later(guest: Guest, is_fenced: bool) -> None:

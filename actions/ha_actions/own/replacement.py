@@ -43,7 +43,8 @@ class Replacement:
     """One call's view; what it has read is as old as the call.
 
     :raises Failed: ``not_found``.
-    :raises Refused: ``no_event``, ``other_server``, ``not_custom``.
+    :raises Refused: ``no_event``, ``other_server``, ``not_custom``,
+        ``elsewhere``.
     """
 
     def __init__(self, own: Own, server: str, event: Any) -> None:
@@ -52,6 +53,7 @@ class Replacement:
         self.cloud = own.cloud
         self.fenced = rules.fenced(event, server)
         self.incident = str(event["traits"].get("incident") or "")
+        self._host = str(event["traits"].get("host_id") or "")
         self._id = f"own-{server}"
         self._name = f"ha.own.{server}"
         self._record = Record(own.ledger, own.clock)
@@ -65,6 +67,8 @@ class Replacement:
             if guest.project == self.own.caller.project
         ]
         self.old, self.copy = rules.find(self.server, mine)
+        if self.old is not None:
+            rules.must_be_there(self.old, self._host)
 
     def needed(self) -> Guest:
         """The old server.
