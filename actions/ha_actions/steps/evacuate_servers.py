@@ -61,14 +61,15 @@ class EvacuateServers(BatchStep):
         return "ha.evacuate_servers"
 
     def work(self, job: Job) -> None:
-        """Rounds of look, act, wait; the wait grows to four times."""
+        """Rounds of look, act, wait; the wait grows from twice to four times
+        the policy's: no evacuation is over as soon as it is posted."""
         evacuation = _Evacuation(job)
-        pause = job.policy.recovery.poll_s
+        pause = job.policy.recovery.poll_s * 2
         while job.todo and job.in_time:
             evacuation.round()
             if job.todo:
                 job.run.clock.sleep(pause)
-                pause = min(pause * 1.5, job.policy.recovery.poll_s * 4)
+                pause = min(pause * 1.25, job.policy.recovery.poll_s * 4)
 
 
 class _Evacuation:
