@@ -291,6 +291,25 @@ def test_a_server_in_no_group_says_so_itself(lab: Lab) -> None:
     assert "GET compute/os-server-groups" in lab.calls
 
 
+def test_groups_are_read_past_a_page_that_nova_cut(lab: Lab) -> None:
+    """[api] max_limit may be less than what we ask for."""
+    groups = [
+        {"id": f"g{n}", "policy": "anti-affinity", "members": [f"s{n}"]}
+        for n in range(450)
+    ]
+
+    def page(request: Any, context: Any) -> dict[str, Any]:
+        at = int(request.qs["offset"][0])
+        return {"server_groups": groups[at : at + 200]}
+
+    lab.mock.get(f"{NOVA}/os-server-groups", json=page)
+    grouped = {**fake.server("s449"), "server_groups": ["g449"]}
+    lab.mock.get(f"{NOVA}/servers/s449", json={"server": grouped})
+    assert lab.cloud.guests(["s449"])["s449"].group == Group(
+        id="g449", policy="anti-affinity"
+    )
+
+
 def test_a_listing_may_serve_again(lab: Lab) -> None:
     services = {"services": [fake.service("c1")]}
     lab.mock.get(f"{NOVA}/os-services", json=services)

@@ -34,6 +34,10 @@ LATELY_S = 3600.0
 CLOCKS_S = 120.0
 """How far Nova's clock may be behind ours; a wrong guess costs calls."""
 
+LEAST_PAGE = 100
+"""Nova cuts a page to its own [api] max_limit, and where it has no link to
+the next one it does not tell; nobody sets less than this."""
+
 SKEW_S = 30.0
 """How far Nova's clock may be behind ours. Too much means only that an
 evacuation is not posted again."""
@@ -395,7 +399,7 @@ class Servers:
             for body in found:
                 one = Group(id=body["id"], policy=body.get("policy") or "")
                 groups.update({guest: one for guest in body["members"]})
-            if len(found) < 1000:
+            if len(found) < LEAST_PAGE:
                 return groups
             offset += len(found)
 
