@@ -159,8 +159,7 @@ def w(full: ModuleType) -> ModuleType:
 
 
 @pytest.fixture
-def run(w: ModuleType, ctl: ModuleType, tmp_path: Path) -> Iterator[Any]:
-    """Watches that end with the test, and witnesses as quick as they are."""
-    ctl.set_policy(witnesses=w.policy()["witnesses"] | w.WITNESSES)
+def run(w: ModuleType, tmp_path: Path) -> Iterator[Any]:
+    """Watches that end with the test."""
     with w.running(tmp_path) as made:
         yield made

@@ -129,9 +129,15 @@ OPEN = "ha.open."
 
 
 def set_policy(**changes: Any) -> None:
-    """Put the lab's policy in force, with these top-level keys changed."""
+    """Put the lab's policy in force, with these keys changed: of a section
+    those that are named.
+    """
+    policy = mistral.policy()
+    for name, value in changes.items():
+        section = isinstance(value, dict)
+        policy[name] = policy.get(name, {}) | value if section else value
     path = settings.PACK / "policy-test.yaml"
-    path.write_text(json.dumps(mistral.policy() | changes))
+    path.write_text(json.dumps(policy))
     code, _ = ha_pack("policy", "set", str(path))
     assert code == 0
 

@@ -19,10 +19,10 @@ LEASE_S = 3
 def test_three_watches_open_one_incident(
     full: ModuleType, w: ModuleType, run: Any, figure: Any
 ) -> None:
-    id = full.boot("db", "host1", metadata=PET)
     mark = w.mark()
     for _ in range(3):
         run.start("watch", {"timing": w.TIMING})
+    id = full.boot("db", "host1", metadata=PET)
     run.quiet_is_over()
     began = time.time()
     full.pull_plug("host1")
@@ -36,11 +36,11 @@ def test_without_aodh_the_watch_starts_it(
     full: ModuleType, ctl: ModuleType, w: ModuleType, run: Any, figure: Any
 ) -> None:
     """Isolated, not cut: the BMC still reads On, so Nova must say it first."""
-    id = full.boot("db", "host2", metadata=PET)
     mark = w.mark()
     ctl.kill_service("aodh-listener")
     try:
         run.start("watch", {"timing": w.TIMING})
+        id = full.boot("db", "host2", metadata=PET)
         run.quiet_is_over()
         began = time.time()
         full.isolate("host2")
@@ -57,17 +57,17 @@ def test_without_aodh_the_watch_starts_it(
 def test_a_beat_finds_a_death_sooner(
     full: ModuleType, ctl: ModuleType, w: ModuleType, run: Any, figure: Any
 ) -> None:
-    id = full.boot("db", "host3", metadata=PET)
     mark = w.mark()
     url = f"memcached://{w.settings.MEMCACHED}"
     asked = ["compute_service", "bmc_power", "tooz_beat"]
-    policy = {"ask": asked, "veto": ["compute_service"]}
-    ctl.set_policy(witnesses=w.WITNESSES | {"beat_url": url, **policy})
+    witnesses = {"beat_url": url, "ask": asked, "veto": ["compute_service"]}
+    ctl.set_policy(witnesses=witnesses)
     beats = {
         host: run.start("beat", {"url": url, "host": host, "lease_s": LEASE_S})
         for host in w.settings.HOSTS
     }
     run.start("watch", {"timing": w.TIMING, "beat_url": url})
+    id = full.boot("db", "host3", metadata=PET)
     run.quiet_is_over()
     began = time.time()
     full.pull_plug("host3")

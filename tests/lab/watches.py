@@ -34,10 +34,10 @@ TIMING = {
     "republish_s": 3,
 }
 """To match the lab's heartbeats: each second, down after five."""
+BEGIN_S = 4
+"""Seconds in which a process of ours has begun."""
 NOVA_DOWN_S = 5
 """nova.conf's service_down_time in the lab."""
-WITNESSES = {"watch_s": 3, "reach_over_s": 1}
-"""The witnesses' patience, to match."""
 
 
 class Running:
@@ -46,6 +46,8 @@ class Running:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
+        self._last = time.monotonic()
+        """When the last one was started."""
 
     def start(
         self,
@@ -71,6 +73,7 @@ class Running:
                 start_new_session=True,
             )
         self._started.append(one)
+        self._last = time.monotonic()
         return one
 
     def log(self, number: int) -> str:
@@ -94,8 +97,11 @@ class Running:
         )
 
     def quiet_is_over(self) -> None:
-        """Let the watches get over their quiet time."""
-        time.sleep(TIMING["quiet_s"] + 4)
+        """Let the watches get over their quiet time; what a drill has done
+        since it started them is part of it.
+        """
+        over = self._last + TIMING["quiet_s"] + BEGIN_S
+        time.sleep(max(0.0, over - time.monotonic()))
 
     def stop(self) -> None:
         """End all, and show what the watches said."""
@@ -256,11 +262,6 @@ def bar(goal_s: float) -> float:
     return goal_s * max(1.0, waiting / 2)
 
 
-def policy() -> dict[str, Any]:
-    """The lab's own."""
-    return mistral.policy()
-
-
 def mark() -> set[str]:
     """The executions until now."""
     return _executions()
@@ -269,7 +270,6 @@ def mark() -> set[str]:
 __all__ = [
     "NOVA_DOWN_S",
     "TIMING",
-    "WITNESSES",
     "Cut",
     "Running",
     "bar",
@@ -277,7 +277,6 @@ __all__ = [
     "handled_once",
     "is_open",
     "mark",
-    "policy",
     "running",
     "settings",
     "stages",

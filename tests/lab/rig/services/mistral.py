@@ -172,11 +172,11 @@ def policy() -> dict[str, Any]:
             "domain": "rack",
         },
         "witnesses": {
-            "watch_s": 3,
-            "reach_over_s": 2,
+            "watch_s": 2,
+            "reach_over_s": 1,
             "networks": {"lab": reach},
         },
-        "fencing": {"stable_s": 3, "poll_s": 1, "deadline_s": 40},
+        "fencing": {"stable_s": 3, "poll_s": 0.5, "deadline_s": 40},
         "recovery": {"poll_s": 1},
         "drill": {"hosts": list(settings.HOSTS)},
         "rules": [
