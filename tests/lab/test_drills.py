@@ -193,6 +193,7 @@ def test_a_dead_bmc_holds_and_resume_goes_on(
     full: ModuleType, ctl: ModuleType
 ) -> None:
     lab = full
+    ctl.set_policy(fencing={"deadline_s": 20})
     id, stand_in = boot_pets(lab, "host4", 2)
     lb = balancer_of(lab, ctl, stand_in)
     lab.bmc_mood("host4", "dead")
