@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import ModuleType
 from typing import TypeVar
 
@@ -25,6 +26,16 @@ def boot_all(
     ids = {name: job.result() for name, job in jobs.items()}
     wait_all(lab, ids.values(), "ACTIVE")
     return ids
+
+
+PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
+
+
+def boot_pets(lab: ModuleType, host: str, count: int) -> list[str]:
+    """That many running pets on the host, `pet-0` and so on; their ids."""
+    names = [f"pet-{n}" for n in range(count)]
+    posts = {n: partial(lab.post_server, n, host, metadata=PET) for n in names}
+    return list(boot_all(lab, posts).values())
 
 
 def wait_all(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import calendar
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 from ha_actions.adapters.network import PlainNetwork
 from ha_actions.ports import Reach
+from many import boot_all
 from test_pets import act, rows
 from test_pools import Pool
 
@@ -22,6 +25,8 @@ RING = {"ha:after": "hen"}
 BOOT_S = 10
 """So long after its start the database begins to listen."""
 READY_S = 30
+MEMBERS = ("herd", "herd-2", "herd-3", "lone", "stopping")
+"""Who is in a pool."""
 GOING_TO = "host4"
 """Where the live migration goes."""
 PROOF_S = 3
@@ -135,15 +140,19 @@ def boot(death: Death) -> None:
         "ballast-1": ("host4", {"metadata": {"ha:protection": "ignore"}}),
         "ballast-2": ("host4", {"metadata": {"ha:protection": "ignore"}}),
     }
-    for name, (on, more) in kinds.items():
-        death.ids[name] = lab.post_server(name, on, **more)
-    death.ids["cloned"] = death.ctl.boot_from_volume(
-        "cloned", HOST, metadata=CATTLE | {"ha:volumes": "clone"}
+    posts = {
+        name: partial(lab.post_server, name, on, **more)
+        for name, (on, more) in kinds.items()
+    }
+    posts["cloned"] = partial(
+        death.ctl.boot_from_volume,
+        "cloned",
+        HOST,
+        metadata=CATTLE | {"ha:volumes": "clone"},
     )
-    for id in death.ids.values():
-        lab.wait_server(id, 240, status="ACTIVE")
-    for name, id in death.ids.items():
-        death.address[name] = death.ctl.addresses(id)[0]
+    death.ids |= boot_all(lab, posts)
+    for name in ("db", *MEMBERS):
+        death.address[name] = death.ctl.addresses(death.ids[name])[0]
 
 
 def floating(death: Death, name: str) -> None:
@@ -170,20 +179,28 @@ def no_more_volumes(death: Death, *, full: bool) -> None:
 
 
 def pools(death: Death) -> Pool:
-    """`shop`, on three hosts; `broken`, whose load balancer is in ERROR;
+    """`web`, on three hosts; `broken`, whose load balancer is in ERROR;
     `lonely`, with one member: that one.
     """
-    shop = Pool(death.lab)
-    for name in ("herd", "herd-2", "herd-3"):
-        shop.add(name, death.address[name], 2)
-    shop.monitor()
-    lonely = Pool(death.lab, name="lonely", vip="10.99.255.2")
-    lonely.add("lone", death.address["lone"], 7)
-    lonely.monitor()
-    broken = Pool(death.lab, name="broken", vip="10.99.255.3")
-    broken.add("stopping", death.address["stopping"], 5)
-    broken.add("herd-2", death.address["herd-2"], 5)
-    broken.monitor()
+
+    def made(vip: str, name: str, weights: dict[str, int]) -> Pool:
+        pool = Pool(death.lab, name, vip)
+        for member, weight in weights.items():
+            pool.add(member, death.address[member], weight)
+        pool.monitor()
+        return pool
+
+    with ThreadPoolExecutor() as side_by_side:
+        shop, lonely, broken = side_by_side.map(
+            made,
+            ("10.99.255.1", "10.99.255.2", "10.99.255.3"),
+            ("web", "lonely", "broken"),
+            (
+                {"herd": 2, "herd-2": 2, "herd-3": 2},
+                {"lone": 7},
+                {"stopping": 5, "herd-2": 5},
+            ),
+        )
     death.lab.until(
         lambda: all(
             state == "ONLINE"

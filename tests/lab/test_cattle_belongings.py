@@ -4,10 +4,12 @@ server goes over to its copy, once and after the proof; the rest is made anew.
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
+from many import boot_all
 from test_cattle import copies
 from test_pools import Pool
 
@@ -48,29 +50,34 @@ def with_data(lab: ModuleType, server: str) -> str:
     return str(made.id)
 
 
-def with_port(lab: ModuleType, name: str, **more: Any) -> tuple[str, Any]:
-    """A server on a port that its owner made; its id and the port."""
-    network = lab.cloud("lab-tenant").network
+def port_of(lab: ModuleType, name: str) -> Any:
+    """A port that a server's owner made."""
     on = lab.cloud("lab").network.find_network("lab").id
-    port = network.create_port(network_id=on, name=name)
-    server = lab.post_server(
-        name, HOST, networks=[{"port": port.id}], metadata=KEEPS, **more
+    return lab.cloud("lab-tenant").network.create_port(
+        network_id=on, name=name
     )
-    return server, port
 
 
 def test_what_outlives_cattle_goes_over(full: ModuleType) -> None:
     import control as ctl
 
     lab = full
-    booted = ctl.boot_from_volume("booted", HOST, metadata=CATTLE)
-    cloned = ctl.boot_from_volume("cloned", HOST, metadata=CLONES)
-    made_port, own = with_port(lab, "own-port")
-    novas = lab.post_server("novas-port", HOST, metadata=KEEPS)
-    other = lab.post_server("other", "host2", metadata=CATTLE)
+    own = port_of(lab, "own-port")
+    there = [{"port": own.id}]
+    cattle = partial(lab.post_server, metadata=KEEPS)
+    volume = ctl.boot_from_volume
+    ids = boot_all(
+        lab,
+        {
+            "booted": partial(volume, "booted", HOST, metadata=CATTLE),
+            "cloned": partial(volume, "cloned", HOST, metadata=CLONES),
+            "made": partial(cattle, "own-port", HOST, networks=there),
+            "novas": partial(cattle, "novas-port", HOST),
+            "other": partial(cattle, "other", "host2", metadata=CATTLE),
+        },
+    )
+    booted, cloned, made_port, novas, other = ids.values()
     old = {booted, cloned, made_port, novas}
-    for id in (*old, other):
-        lab.wait_server(id, 180, status="ACTIVE")
     data = with_data(lab, booted)
     roots = {id: set(volumes_of(lab, id)) - {data} for id in (booted, cloned)}
     address = {id: ctl.addresses(id)[0] for id in (made_port, novas, other)}

@@ -38,9 +38,9 @@ def test_each_link_is_away_when_the_event_comes_to_it(
     notifier, the notifier for Mistral's API, the execution for engines and
     executors. The watch would wait much longer than all of them.
     """
-    id = full.boot("db", "host1", metadata=PET)
     mark = w.mark()
     run.start("watch", {"timing": w.TIMING | {"grace_s": 300}})
+    id = full.boot("db", "host1", metadata=PET)
     run.quiet_is_over()
     for name in ("aodh-listener", "aodh-evaluator", "aodh-notifier"):
         ctl.kill_service(name)
@@ -76,9 +76,9 @@ def test_the_broker_dies_with_the_host(
     """All heartbeats stop: the watch accuses nobody, until all others beat
     again; then the dead host alone is found, and handled once.
     """
-    id = full.boot("db", "host2", metadata=PET)
     mark = w.mark()
     run.start("watch", {"timing": w.TIMING | {"apart_s": 8}})
+    id = full.boot("db", "host2", metadata=PET)
     run.quiet_is_over()
     ctl.kill_service("rabbitmq")
     full.pull_plug("host2")
@@ -98,11 +98,11 @@ def test_a_watch_ten_minutes_ahead_and_one_that_is_cut_off(
     """The one finds a dead host all the same, and its event is not taken for
     one of the future; the other accuses nobody.
     """
-    id = full.boot("db", "host3", metadata=PET)
     mark = w.mark()
     ahead = [f"+{AHEAD_S}s"]
     run.start("watch", {"timing": w.TIMING}, under=["faketime", "-f", *ahead])
     with w.cut_watch(run, tmp_path) as cut:
+        id = full.boot("db", "host3", metadata=PET)
         run.quiet_is_over()
         run.wait(0, "s ahead of Nova's", 20)
         cut.go_dark()

@@ -8,32 +8,20 @@ from __future__ import annotations
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
+from many import PET, boot_all, boot_pets
 from test_pets import amphorae_of, balancer_of
 from test_pools import Pool
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 CATTLE = {"ha:protection": "cattle"}
 IGNORE = {"ha:protection": "ignore"}
 RECOVERY_S = 200
-
-
-def boot_pets(
-    lab: ModuleType, host: str, count: int, **more: Any
-) -> list[str]:
-    """That many running pets on the host."""
-    ids = [
-        lab.post_server(f"pet-{n}", host, metadata=PET, **more)
-        for n in range(count)
-    ]
-    for id in ids:
-        lab.wait_server(id, 120, status="ACTIVE")
-    return ids
 
 
 def assert_moved(
@@ -63,16 +51,14 @@ def assert_untouched(
 @pytest.mark.lab_core
 def test_power_loss_by_alarm(full: ModuleType, ctl: ModuleType) -> None:
     lab = full
-    ids = {
-        "volume": ctl.boot_from_volume("volume", "host1"),
-        "off": lab.post_server("off", "host1", metadata=PET),
-        "paused": lab.post_server("paused", "host1", metadata=PET),
-        "locked": lab.post_server("locked", "host1", metadata=PET),
-        "herd": lab.post_server("herd", "host1", metadata=CATTLE),
-        "alone": lab.post_server("alone", "host1", metadata=IGNORE),
+    chosen = {"off": PET, "paused": PET, "locked": PET}
+    chosen |= {"herd": CATTLE, "alone": IGNORE}
+    posts = {
+        name: partial(lab.post_server, name, "host1", metadata=tags)
+        for name, tags in chosen.items()
     }
-    for id in ids.values():
-        lab.wait_server(id, 120, status="ACTIVE")
+    posts["volume"] = partial(ctl.boot_from_volume, "volume", "host1")
+    ids = boot_all(lab, posts)
     compute = lab.cloud("lab-tenant").compute
     compute.stop_server(ids["off"])
     compute.pause_server(ids["paused"])

@@ -8,10 +8,12 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from many import PET, boot_all
 from test_pets import rows
 from test_pools import Pool
 
@@ -22,7 +24,6 @@ ROLE = "ha-operator"
 ROLES = ("member", ROLE, "load-balancer_admin")
 CLOUD = "lab-least"
 POLICY = "policy.yaml"
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 RULES_OF = {
     "Nova": "nova.policies",
     "Neutron": "neutron.conf.policies",
@@ -146,16 +147,17 @@ def test_no_more_than_the_listed_roles_are_needed(
     full: ModuleType, ctl: ModuleType, least: None
 ) -> None:
     lab = full
-    ids = {
-        name: lab.post_server(name, "host1", metadata=PET)
+    posts = {
+        name: partial(lab.post_server, name, "host1", metadata=PET)
         for name in ("runs", "off", "paused", "locked")
     }
-    ids["herd"] = lab.post_server(
-        "herd", "host1", metadata={"ha:protection": "cattle"}
+    posts["herd"] = partial(
+        lab.post_server, "herd", "host1", metadata={"ha:protection": "cattle"}
     )
-    ids["disk"] = ctl.boot_from_volume("disk", "host1", metadata=PET)
-    for id in ids.values():
-        lab.wait_server(id, 120, status="ACTIVE")
+    posts["disk"] = partial(
+        ctl.boot_from_volume, "disk", "host1", metadata=PET
+    )
+    ids = boot_all(lab, posts)
     compute = lab.cloud("lab-tenant").compute
     compute.stop_server(ids["off"])
     compute.pause_server(ids["paused"])

@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from many import boot_all
 from test_pools import Pool
 
 pytestmark = pytest.mark.lab_full
@@ -86,10 +88,18 @@ def test_a_tenants_workflow_replaces_a_web_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lab = full
-    old = lab.boot("web-1", "host1", metadata=CUSTOM)
-    other = lab.boot("web-2", "host2", metadata=CUSTOM)
-    alien = lab.boot("alien", "host2", as_cloud="lab", metadata=CUSTOM)
-    disk = lab.boot("disk", "host1", metadata=CUSTOM, **data_volume(lab))
+    run.start("watch", {"timing": w.TIMING})
+    boot = partial(lab.post_server, metadata=CUSTOM)
+    ids = boot_all(
+        lab,
+        {
+            "old": partial(boot, "web-1", "host1"),
+            "other": partial(boot, "web-2", "host2"),
+            "alien": partial(boot, "alien", "host2", as_cloud="lab"),
+            "disk": partial(boot, "disk", "host1", **data_volume(lab)),
+        },
+    )
+    old, other, alien, disk = ids.values()
     was, there = ctl.addresses(old)[0], ctl.addresses(other)[0]
     pool = Pool(lab)
     pool.add("web-1", was, 5)
@@ -101,7 +111,6 @@ def test_a_tenants_workflow_replaces_a_web_server(
         lambda: f"both members being ONLINE: {pool.members()}",
     )
     alarms(monkeypatch, lab)
-    run.start("watch", {"timing": w.TIMING})
     run.quiet_is_over()
     began = time.time()
     lab.pull_plug("host1")

@@ -5,14 +5,15 @@ that a host's death cut short, and amphorae, which are left to Octavia.
 from __future__ import annotations
 
 import json
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
+from many import PET, boot_all
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 RECOVERY_S = 240
 
 
@@ -52,16 +53,19 @@ def test_what_a_pet_had_it_has_again(
     """
     lab = full
     flavor = bigger_flavor(lab)
-    ids = {
-        "disk": ctl.boot_from_volume("disk", "host1", metadata=PET),
-        "rescued": lab.post_server("rescued", "host1", metadata=PET),
-        "tagged": lab.post_server(
-            "tagged", "host1", metadata=PET, tags=["gold", "prod"]
-        ),
-        "resizing": ctl.boot_from_volume("resizing", "host1", metadata=PET),
-    }
-    for id in ids.values():
-        lab.wait_server(id, 180, status="ACTIVE")
+    post, disk = lab.post_server, ctl.boot_from_volume
+    tags = ["gold", "prod"]
+    ids = boot_all(
+        lab,
+        {
+            "disk": partial(disk, "disk", "host1", metadata=PET),
+            "rescued": partial(post, "rescued", "host1", metadata=PET),
+            "tagged": partial(
+                post, "tagged", "host1", metadata=PET, tags=tags
+            ),
+            "resizing": partial(disk, "resizing", "host1", metadata=PET),
+        },
+    )
     owner = lab.cloud("lab-tenant").compute
     owner.lock_server(ids["tagged"], locked_reason="mine")
     owner.rescue_server(ids["rescued"])

@@ -5,14 +5,15 @@ spare host that is kept for it, looked at, and only then started.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 
 import pytest
+from many import PET, boot_all
 from test_pets import rows
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 SPARE = "host4"
 RECOVERY_S = 240
 
@@ -41,15 +42,17 @@ def test_placed_stopped_on_a_spare_and_then_started(
 
     lab = full
     rack = next(r for r, hosts in settings.RACKS.items() if "host1" in hosts)
-    recovery = {"poll_s": 1, "start": "check", "targets": {rack: spares}}
+    recovery = {"start": "check", "targets": {rack: spares}}
     ctl.set_policy(recovery=recovery)
-    ids = {
-        "runs": lab.post_server("runs", "host1", metadata=PET),
-        "paused": lab.post_server("paused", "host1", metadata=PET),
-        "off": ctl.boot_from_volume("off", "host1"),
-    }
-    for id in ids.values():
-        lab.wait_server(id, 180, status="ACTIVE")
+    post = partial(lab.post_server, metadata=PET)
+    ids = boot_all(
+        lab,
+        {
+            "runs": partial(post, "runs", "host1"),
+            "paused": partial(post, "paused", "host1"),
+            "off": partial(ctl.boot_from_volume, "off", "host1"),
+        },
+    )
     owner = lab.cloud("lab-tenant").compute
     owner.pause_server(ids["paused"])
     owner.stop_server(ids["off"])

@@ -4,14 +4,15 @@ before the fence, and serve again when their servers do.
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
+from many import PET, boot_all
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 CATTLE = {"ha:protection": "cattle"}
 WEIGHTS = {"pet": 5, "herd": 3, "other": 1}
 
@@ -81,13 +82,15 @@ def test_members_follow_their_servers(full: ModuleType) -> None:
     import control as ctl
 
     lab = full
-    ids = {
-        "pet": lab.post_server("pet", "host1", metadata=PET),
-        "herd": lab.post_server("herd", "host1", metadata=CATTLE),
-        "other": lab.post_server("other", "host2", metadata=PET),
-    }
-    for id in ids.values():
-        lab.wait_server(id, 120, status="ACTIVE")
+    post = lab.post_server
+    ids = boot_all(
+        lab,
+        {
+            "pet": partial(post, "pet", "host1", metadata=PET),
+            "herd": partial(post, "herd", "host1", metadata=CATTLE),
+            "other": partial(post, "other", "host2", metadata=PET),
+        },
+    )
     address = {name: ctl.addresses(id)[0] for name, id in ids.items()}
     pool = Pool(lab)
     for name, weight in WEIGHTS.items():

@@ -8,18 +8,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from many import boot_pets
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 HOST = "host1"
 
 
 def lose(lab: ModuleType, ctl: ModuleType) -> tuple[list[str], dict[str, Any]]:
     """Two pets, their host's power cut, and their recovery."""
-    ids = [lab.post_server(f"pet-{n}", HOST, metadata=PET) for n in range(2)]
-    for id in ids:
-        lab.wait_server(id, 120, status="ACTIVE")
+    ids = boot_pets(lab, HOST, 2)
     lab.pull_plug(HOST)
     output = ctl.wait(ctl.by_alarm(HOST), 200)
     assert output["state"] == "closed", output

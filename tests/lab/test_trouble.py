@@ -9,10 +9,10 @@ import time
 from types import ModuleType
 
 import pytest
+from many import boot_pets
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 # Two of four hosts die in these drills; the lab's own limit is one.
 TWO_MAY_DIE = {
     "hosts_down_percent": 100,
@@ -20,16 +20,6 @@ TWO_MAY_DIE = {
     "fences": 50,
     "domain": "rack",
 }
-
-
-def boot_pets(lab: ModuleType, host: str, count: int) -> list[str]:
-    """That many running pets on the host."""
-    ids = [
-        lab.post_server(f"pet-{n}", host, metadata=PET) for n in range(count)
-    ]
-    for id in ids:
-        lab.wait_server(id, 120, status="ACTIVE")
-    return ids
 
 
 def recovering(

@@ -7,9 +7,11 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Protocol
 
+import many
 from ha_actions.adapters.clock import SystemClock
 from ha_actions.model import Claim
 from ha_actions.ports import Cloud
@@ -185,18 +187,18 @@ class Real:
         self.clock = SystemClock()
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(lab.CLOUDS_YAML)
         self.cloud: Cloud = cloud_of("lab", self.clock)("")
-        self.ids = {row.name: self._post(row) for row in ROWS}
-        apart = lab.server_group("apart", "anti-affinity")
+        posts = {row.name: partial(self._post, row) for row in ROWS}
+        group = {"group": lab.server_group("apart", "anti-affinity")}
         for n, on in enumerate((DEAD, *OTHERS), 1):
             name = f"member-{n}"
-            self.ids[name] = lab.post_server(name, on, hints={"group": apart})
-        for id in self.ids.values():
-            lab.wait_server(id, 180, status="ACTIVE")
+            posts[name] = partial(lab.post_server, name, on, hints=group)
+        self.ids = many.boot_all(lab, posts)
         for row in ROWS:
             self._bring_about(row)
         for row in ROWS:
             status = row.state.replace("RESCUED", "RESCUE")  # its own words
-            lab.wait_server(self.ids[row.name], 120, status=status)
+            if status != "ACTIVE":
+                lab.wait_server(self.ids[row.name], 120, status=status)
 
     def _post(self, row: Row) -> str:
         import control
