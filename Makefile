@@ -20,7 +20,7 @@ help:
 	@echo "make lint       ruff, yamllint, mypy, the workbook's lint"
 	@echo "make lab        a real OpenStack control plane on loopback"
 	@echo "make test-nova  a real Nova host dies in it, and its VMs come back"
-	@echo "make test-lab   drills on the full lab, with their own Mistral (35 minutes)"
+	@echo "make test-lab   drills on the full lab, with their own Mistral (half an hour)"
 	@echo "make bench      the figures of docs/performance.md"
 
 install: $(READY)
