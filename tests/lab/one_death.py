@@ -12,12 +12,11 @@ from typing import Any
 
 from ha_actions.adapters.network import PlainNetwork
 from ha_actions.ports import Reach
-from many import boot_all
+from many import PET, boot_all
 from test_pets import act, rows
 from test_pools import Pool
 
 HOST = "host1"
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 CATTLE = {"ha:protection": "cattle"}
 WEB = {"ha:probe": "http:8080/health", "lab:serves": "http:8080/health"}
 DB = {"ha:probe": "tcp:5432", "lab:serves": "tcp:5432"}

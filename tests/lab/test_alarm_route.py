@@ -11,11 +11,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from many import PET
 
 pytestmark = pytest.mark.lab_full
 
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 NOTHING = """
 version: '2.0'
 lab.nothing:

@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from many import PET
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 AHEAD_S = 600
 """By how much the clock of one watch is wrong."""
 

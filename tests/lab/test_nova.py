@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
+from many import PET
 
 pytestmark = pytest.mark.lab
 
@@ -27,7 +28,6 @@ DEADLINE_S = 240
 FORETOLD = 5
 """Nova calls of the command itself, which first tells who would come back:
 versions, services, aggregates, servers, groups."""
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 
 
 @dataclass

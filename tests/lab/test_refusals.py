@@ -7,10 +7,10 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
+from many import PET
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 RECOVERY_S = 200
 
 

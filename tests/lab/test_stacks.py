@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from many import PET
 from test_pets import rows
 from test_pools import Pool
 
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.lab_heat
 
 HOST = "host1"
 CATTLE = {"ha:protection": "cattle"}
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 RECOVERY_S = 600
 
 

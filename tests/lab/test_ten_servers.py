@@ -13,11 +13,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from many import boot_all
+from many import PET, boot_all
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 STATES = {
     "s0": "SHUTOFF",
     "s1": "SHUTOFF",

@@ -12,12 +12,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from many import boot_all
+from many import PET, boot_all
 from test_ten_servers import Watch, takes_servers, unheard
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 CATTLE = {"ha:protection": "cattle"}
 IGNORE = {"ha:protection": "ignore"}
 HOST, THEN = "host1", "host4"

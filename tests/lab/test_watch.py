@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from many import PET
 
 pytestmark = pytest.mark.lab_full
 
-PET = {"ha:protection": "pet", "ha:local-disk": "discard"}
 LEASE_S = 3
 
 

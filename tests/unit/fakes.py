@@ -21,6 +21,7 @@ from ha_actions.model import (
     Planned,
     Port,
     Power,
+    Proof,
     Protection,
     Reading,
     Says,
@@ -256,6 +257,18 @@ def incident(id: str = "c1-aaaa", host: str = "c1", **more: Any) -> Incident:
         "policy": "digest",
     }
     return Incident(id=id, host=host, **(values | more))
+
+
+def proof(at: float = NOW, evidence: Evidence = Evidence.POWER) -> Proof:
+    """Of the host of ``incident()``."""
+    return Proof(
+        host="c1",
+        incident="c1-aaaa",
+        evidence=evidence,
+        rule="read Off",
+        since=at - 10,
+        at=at,
+    )
 
 
 def says(

@@ -36,7 +36,7 @@ from hypothesis.stateful import (
     invariant,
     rule,
 )
-from unit.fakes import NOW, Clock, incident
+from unit.fakes import NOW, Clock, incident, proof
 
 T = TypeVar("T")
 
@@ -63,17 +63,6 @@ def at_once(jobs: Sequence[Callable[[], T]]) -> list[T]:
     for thread in threads:
         thread.join()
     return [results[i] for i in range(len(jobs))]
-
-
-def proof(at: float = NOW) -> Proof:
-    return Proof(
-        host="c1",
-        incident="c1-aaaa",
-        evidence=Evidence.POWER,
-        rule="read Off",
-        since=at - 10,
-        at=at,
-    )
 
 
 # -- one open incident of a host ------------------------------------------
@@ -510,15 +499,7 @@ def test_what_is_only_cut_off_has_not_died(
     record = Record(MemoryLedger(), Clock())
     one = incident()
     record.take(Opened(one, "e1"))
-    proof = Proof(
-        host="c1",
-        incident=one.id,
-        evidence=evidence,
-        rule="so",
-        since=NOW,
-        at=NOW,
-    )
-    record.add_proof(one.id, proof)
+    record.add_proof(one.id, proof(evidence=evidence))
     assert record.died_since("c1", NOW - 1) is died
     assert not record.died_since("c1", NOW + 1)
     record.shut(one, handled=True)

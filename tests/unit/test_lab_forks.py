@@ -8,11 +8,11 @@ from pathlib import Path
 from test_lab_errors import lab, run
 
 PROGRAM = """
-import forks, sys, time
+import forks, signal, sys
 
 def main():
     print(*sys.argv, flush=True)
-    time.sleep(600)
+    signal.pause()
 
 forks.serve(sys.argv[1], main)
 """

@@ -6,12 +6,19 @@ from dataclasses import replace
 
 import pytest
 from ha_actions.deciders.policy import digest
-from ha_actions.model import Batch, Event, Evidence, Host, Proof, Requires
+from ha_actions.model import Batch, Event, Evidence, Host, Requires
 from ha_actions.records.batches import Batches
 from ha_actions.records.incidents import Record
 from ha_actions.step_parts.run import Run
 from ha_actions.steps.tell_owners import TellOwners, keep_owners
-from unit.fakes import NOW, Clock, guest, incident, planned, small_outside
+from unit.fakes import (
+    Clock,
+    guest,
+    incident,
+    planned,
+    proof,
+    small_outside,
+)
 
 FENCED = "compute.instance.host_fenced"
 POLICY = "version: 1\n"
@@ -57,15 +64,7 @@ def test_only_those_that_the_proof_covers_hear_fenced(
     record.keep(mine.id, "batch.p1", Batches(batch))
     keep_owners(run, mine, [san.guest, local.guest, guest("stranger")])
     if evidence is not None:
-        proof = Proof(
-            host="c1",
-            incident=mine.id,
-            evidence=evidence,
-            rule="r",
-            since=NOW,
-            at=NOW,
-        )
-        record.add_proof(mine.id, proof)
+        record.add_proof(mine.id, proof(evidence=evidence))
     TellOwners(mine.id).perform(run)
     heard = {e.traits["instance_id"] for e in bus.events if e.type == FENCED}
     assert heard == told

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ha_actions.model import Evidence, Planned
+from ha_actions.model import Evidence, Host, Planned
+from ha_actions.settings import Fencing
 
 _WHOLE = frozenset({Evidence.POWER, Evidence.OPERATOR})
 AS_STRONG = {
@@ -31,6 +32,15 @@ def strongest(found: Iterable[Evidence]) -> Evidence:
     classes = list(found)
     whole = [one for one in classes if one in _WHOLE]
     return whole[-1] if whole else classes[-1]
+
+
+def behind_ports(host: Host | None, rules: Fencing) -> bool:
+    """Whether the policy says that a network fence shuts storage off, too.
+
+    :param host: with its aggregates; None: nobody has kept them, so no.
+    """
+    mine = set(host.aggregates) if host else set()
+    return bool(mine & set(rules.storage_behind_ports))
 
 
 def covers(

@@ -82,10 +82,11 @@ def find(
 
 
 def must_be_there(guest: Guest, told: str) -> None:
-    """
+    """It is where the event says that it died, and stays there.
+
     :param told: the event's ``host_id``; empty: it names none.
-    :raises Refused: ``elsewhere``: it is not on the host that died, or about
-        to leave it: who tagged it custom did not have the last word, or the
+    :raises Refused: ``elsewhere``: it is not on that host, or about to
+        leave it: who tagged it custom did not have the last word, or the
         event is old.
     """
     here = {guest.host, host_id(guest.project, guest.host)}

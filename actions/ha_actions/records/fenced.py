@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ha_actions.deciders.coverage import covers
+from ha_actions.deciders.coverage import behind_ports, covers
 from ha_actions.deciders.policy import load
 from ha_actions.model import Host, Incident
 from ha_actions.records.batches import Batches
@@ -27,8 +27,7 @@ def fenced(
         return guests
     policy = load(record.policy_text(incident.policy))
     host = record.part(incident.id, "host", Host)
-    mine = set(host.aggregates if host else ())
-    behind = bool(mine & set(policy.fencing.storage_behind_ports))
+    behind = behind_ports(host, policy.fencing)
     batches = (
         record.part(incident.id, part, Batches)
         for part in record.parts(incident.id, "batch.")

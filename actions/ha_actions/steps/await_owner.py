@@ -22,6 +22,7 @@ SLOWEST_POLL_S = 15.0
 LIST_S = 60.0
 """How often owners' projects are listed whole."""
 FOR_S = 10.0
+"""Seconds in which such a list is tried again when Nova does not answer."""
 
 
 @dataclass
@@ -72,7 +73,7 @@ def _made_by_hand(job: Job) -> dict[str, Guest]:
         listing = partial(job.cloud.guests_of, project)
         try:
             mine = job.run.patiently(listing, FOR_S)
-        except HaError as error:  # whoever is not found is asked for again
+        except HaError as error:  # the next list finds it, or a person
             job.run.journal.note("step", project, error.message)
             continue
         for guest in sorted(mine, key=lambda g: (g.created_at, g.id)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ha_actions.action import HaAction, requirements
+from ha_actions.deciders.coverage import behind_ports
 from ha_actions.deciders.membership import urgency
 from ha_actions.deciders.plan import Order, make_plan
 from ha_actions.model import (
@@ -16,7 +17,6 @@ from ha_actions.model import (
     LeftAlone,
     Plan,
 )
-from ha_actions.settings import Policy
 from ha_actions.step_parts.batch_step import VERDICT_VOID
 from ha_actions.step_parts.gathering import (
     all_guests,
@@ -88,7 +88,7 @@ class MakePlan(HaAction):
             requirements(),
             proven=incident.dry_run or proof is not None,
             evidence=proof.evidence if proof else Evidence.POWER,
-            behind_ports=_behind_ports(run, incident, policy),
+            behind_ports=behind_ports(run.host(incident), policy.fencing),
             done={(id, step) for id, step in done if id not in again},
             number=len(numbers) + 1,
             order=Order(
@@ -104,12 +104,6 @@ class MakePlan(HaAction):
         if incident.dry_run:
             return {"next": "close", "waves": waves}
         return {"next": "recover" if waves else "verify", "waves": waves}
-
-
-def _behind_ports(run: Run, incident: Incident, policy: Policy) -> bool:
-    """Whether the policy says that a network fence shuts storage off, too."""
-    mine = set(run.host(incident).aggregates)
-    return bool(mine & set(policy.fencing.storage_behind_ports))
 
 
 def _tried(run: Run, incident: Incident) -> set[tuple[str, str]]:

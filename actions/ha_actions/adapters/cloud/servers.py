@@ -36,7 +36,8 @@ CLOCKS_S = 120.0
 
 LEAST_PAGE = 100
 """Nova cuts a page to its own [api] max_limit, and where it has no link to
-the next one it does not tell; nobody sets less than this."""
+the next one it does not tell. Below this limit groups would be missed; to
+ask until a page is empty would cost each reading a call."""
 
 SKEW_S = 30.0
 """How far Nova's clock may be behind ours. Too much means only that an
