@@ -62,14 +62,17 @@ class EvacuateServers(BatchStep):
 
     def work(self, job: Job) -> None:
         """Rounds of look, act, wait; the wait grows from twice to four times
-        the policy's: no evacuation is over as soon as it is posted."""
+        the policy's: no evacuation is over as soon as it is posted. A guest
+        that is only paused or stopped again takes a moment."""
         evacuation = _Evacuation(job)
-        pause = job.policy.recovery.poll_s * 2
+        poll_s = job.policy.recovery.poll_s
+        pause = poll_s * 2
         while job.todo and job.in_time:
-            evacuation.round()
+            if evacuation.round():
+                pause = poll_s
             if job.todo:
                 job.run.clock.sleep(pause)
-                pause = min(pause * 1.25, job.policy.recovery.poll_s * 4)
+                pause = min(pause * 1.25, poll_s * 4)
 
 
 class _Evacuation:
@@ -100,8 +103,9 @@ class _Evacuation:
         """Guest -> a person's word that Nova has lost its evacuation."""
         self.tries_since = job.run.record.tries_since(job.incident.id)
 
-    def round(self) -> None:
-        """One look at everybody, then at most one call for each."""
+    def round(self) -> bool:
+        """One look at everybody, then at most one call for each; whether one
+        that is back was asked to be as it was."""
         job = self.job
         records = self._records()
         flying = {
@@ -112,7 +116,7 @@ class _Evacuation:
         dead = self._dead_hosts(records, flying)
         look = [p.guest.id for p in job.todo if p.guest.id not in flying]
         if flying and not dead and self._can_wait(look, records):
-            return
+            return False
         # who has a record has changed since then
         since = job.incident.opened_at if records else 0.0
         now = (
@@ -152,7 +156,7 @@ class _Evacuation:
                     "no_valid_host",
                 )
             moves.append((planned, move))
-        self._act(moves, flying, now)
+        return self._act(moves, flying, now)
 
     def _can_wait(
         self, ids: list[str], records: dict[str, list[Migration]]
@@ -179,7 +183,7 @@ class _Evacuation:
         moves: list[tuple[Planned, Next]],
         flying: set[str],
         now: dict[str, Guest],
-    ) -> None:
+    ) -> bool:
         job = self.job
         for planned, move in moves:
             if move.move is Move.SETTLED:
@@ -208,6 +212,7 @@ class _Evacuation:
                 )
         if acts:
             job.together([partial(self._one, p, m) for p, m in acts])
+        return any(m.move is Move.RESTORE for _, m in acts)
 
     def _target(
         self, planned: Planned, records: list[Migration], now: Guest | None
