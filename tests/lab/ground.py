@@ -265,6 +265,8 @@ class Call:
     method: str
     path: str
     agent: str
+    action: str
+    """What was asked of a server, as "evacuate"; "-" of all other calls."""
 
 
 def call_mark() -> int:
@@ -278,9 +280,9 @@ def calls_since(mark: int = 0, *, ours: bool = False) -> list[Call]:
     """
     found = []
     for line in _lines(settings.NOVA_CALLS, mark):
-        at, status, method, path, agent = line.split("\t")
-        call = Call(float(at), int(status), method, path, agent)
-        if ours or not (AGENT in agent or RIG_AGENT in agent):
+        at, status, *words = line.split("\t")
+        call = Call(float(at), int(status), *words)
+        if ours or not (AGENT in call.agent or RIG_AGENT in call.agent):
             found.append(call)
     return found
 

@@ -186,11 +186,7 @@ def test_ten_servers(full: ModuleType, figure: Any) -> None:
         assert lab.copies_running(ids[name]) == []
     calls = lab.calls_since(mark)
     tell(calls)
-    posts = [
-        c.at
-        for c in calls
-        if c.method == "POST" and c.path.endswith("/action")
-    ]
+    posts = [c.at for c in calls if c.action == "evacuate"]
     ours = max(watch.placed.values()) - min(posts)
 
     takes_servers(lab, "host3", True)

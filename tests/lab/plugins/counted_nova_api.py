@@ -1,10 +1,12 @@
 """Nova's API behind a counter: one line a request, written before the answer
 goes out.
 
-A line: time, status, method, path with query, user agent; separated by tabs.
-world.py reads them.
+A line: time, status, method, path with query, user agent, and what was asked
+of a server ("evacuate") or "-"; separated by tabs. world.py reads them.
 """
 
+import io
+import json
 import os
 import time
 
@@ -20,6 +22,7 @@ _log = os.open(
 def application(environ, start_response):
     """Hand the request through and note it down."""
     came = time.time()
+    action = _action(environ)
 
     def note(status, headers, exc_info=None):
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
@@ -31,6 +34,7 @@ def application(environ, start_response):
             environ["REQUEST_METHOD"],
             asked,
             environ.get("HTTP_USER_AGENT", "-"),
+            action,
         )
         # One write of less than a page with O_APPEND: lines of two threads
         # never mix.
@@ -42,3 +46,15 @@ def application(environ, start_response):
         )
 
     return nova_api(environ, note)
+
+
+def _action(environ):
+    """The first key of the body of a server action; it is left to be read."""
+    if not environ.get("PATH_INFO", "").endswith("/action"):
+        return "-"
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    try:
+        return str(next(iter(json.loads(body)), "-"))
+    except (TypeError, ValueError):
+        return "-"
