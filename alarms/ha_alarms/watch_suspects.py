@@ -11,7 +11,7 @@ from ha_actions.deciders.policy import domain_of, load
 from ha_actions.errors import BadInput, HaError
 from ha_actions.model import Host, Testimony, Verdict
 from ha_actions.ports import Cloud
-from ha_actions.records.incidents import Brake
+from ha_actions.records.in_force import Brake
 from ha_actions.settings import Policy
 from ha_alarms import watch_events as events
 from ha_alarms import watching

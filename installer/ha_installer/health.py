@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ha_actions.model import Evidence, Mode, Word
-from ha_actions.records.incidents import LEASE_S, SPARE_S
+from ha_actions.records.claims import LEASE_S, SPARE_S
 from ha_actions.settings import Policy
 
 from ha_installer.executors import Met, lacking

@@ -19,7 +19,7 @@ from ha_actions.errors import BadInput
 from ha_actions.model import Report, State
 from ha_actions.records import lost
 from ha_actions.records import operator_acts as acts
-from ha_actions.records.incidents import Brake
+from ha_actions.records.in_force import Brake
 
 from ha_installer import clouds, files, tables
 

@@ -30,7 +30,8 @@ from ha_actions.model import (
 )
 from ha_actions.model.capacity import Need
 from ha_actions.ports import Capacity, Clock, Cloud, Stacks
-from ha_actions.records.incidents import Brake, Record
+from ha_actions.records.in_force import Brake
+from ha_actions.records.incidents import Record
 from ha_actions.settings import Policy
 from ha_actions.sim.scenario import Scenario
 

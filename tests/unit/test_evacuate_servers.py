@@ -20,7 +20,8 @@ from ha_actions.model import (
     Requires,
 )
 from ha_actions.records.batches import Batches
-from ha_actions.records.incidents import LEASE_S, SPARE_S, Opened
+from ha_actions.records.claims import LEASE_S, SPARE_S
+from ha_actions.records.incidents import Opened
 from ha_actions.step_parts.batch_step import Job
 from ha_actions.step_parts.run import Run
 from ha_actions.steps.evacuate_servers import EvacuateServers

@@ -18,14 +18,9 @@ from ha_actions.model import (
     Refusal,
     Verdict,
 )
-from ha_actions.records.incidents import (
-    BEAT_S,
-    LEASE_S,
-    SPARE_S,
-    Brake,
-    Opened,
-    Record,
-)
+from ha_actions.records.claims import LEASE_S, SPARE_S
+from ha_actions.records.in_force import Brake
+from ha_actions.records.incidents import BEAT_S, Opened, Record
 from ha_actions.settings import Limits
 from ha_actions.sim.ledger import MemoryLedger
 from hypothesis import given, settings

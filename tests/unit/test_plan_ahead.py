@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 from ha_actions.errors import Refused
 from ha_actions.model import Aggregate, Guest, Member, Ruling, Verdict
-from ha_actions.records.incidents import LEASE_S, Opened
+from ha_actions.records.claims import LEASE_S
+from ha_actions.records.incidents import Opened
 from ha_actions.step_parts.kept_plans import PLANNING
 from ha_actions.step_parts.run import Run
 from ha_actions.steps.plan_ahead import PlanAhead

@@ -30,7 +30,9 @@ from ha_actions.model import (
 )
 from ha_actions.model import Testimony as Heard
 from ha_actions.records.batches import Batches
-from ha_actions.records.incidents import LEASE_S, Brake, Opened
+from ha_actions.records.claims import LEASE_S
+from ha_actions.records.in_force import Brake
+from ha_actions.records.incidents import Opened
 from ha_actions.settings import Policy
 from ha_actions.settings import Witnesses as Rules
 from ha_actions.sim.ledger import MemoryLedger

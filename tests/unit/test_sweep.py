@@ -13,7 +13,8 @@ from ha_actions.action import classes
 from ha_actions.errors import Failed, HaError
 from ha_actions.model.server import ServerFailure, ServerReport
 from ha_actions.records import house
-from ha_actions.records.incidents import Brake, Opened, Record
+from ha_actions.records.in_force import Brake
+from ha_actions.records.incidents import Opened, Record
 from ha_actions.records.server_record import ServerOpened, ServerRecord
 from ha_actions.records.sweep import EVERY_S, KINDS, SWEPT, sweep
 from ha_actions.sim.ledger import MemoryLedger

@@ -24,7 +24,8 @@ from ha_actions.model import (
 )
 from ha_actions.records import cut_off
 from ha_actions.records.batches import Batches, Outcomes
-from ha_actions.records.incidents import LIVE, Brake, Opened, Record
+from ha_actions.records.in_force import Brake
+from ha_actions.records.incidents import LIVE, Opened, Record
 
 APPROVABLE = ("ask", "too_many_down", "no_fence_slot")
 SHORTEST_S, LONGEST_S = 60.0, 30 * 86400.0

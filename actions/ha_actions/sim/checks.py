@@ -18,8 +18,9 @@ from ha_actions.model import (
     Refusal,
     Report,
 )
-from ha_actions.records.incidents import EXTRA, Record
+from ha_actions.records.incidents import Record
 from ha_actions.records.server_record import ServerRecord
+from ha_actions.records.slots import EXTRA
 from ha_actions.records.untold import Marks
 from ha_actions.settings import Policy
 from ha_actions.sim.things import Change

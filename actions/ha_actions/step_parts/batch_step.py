@@ -19,7 +19,7 @@ from ha_actions.model import (
     Requires,
     Result,
 )
-from ha_actions.records.incidents import LEASE_S
+from ha_actions.records.claims import LEASE_S
 from ha_actions.step_parts.run import Run
 
 LOOKS = 3

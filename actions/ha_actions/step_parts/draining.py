@@ -22,7 +22,7 @@ from ha_actions.model import (
     Mode,
     Protection,
 )
-from ha_actions.records.incidents import LEASE_S
+from ha_actions.records.claims import LEASE_S
 from ha_actions.settings import Policy
 from ha_actions.step_parts.run import Run, host_named, unlisted
 

@@ -13,7 +13,7 @@ from ha_actions.model import (
     Result,
 )
 from ha_actions.records.batches import Batches
-from ha_actions.records.incidents import LEASE_S
+from ha_actions.records.claims import LEASE_S
 from ha_actions.step_parts import snapshots
 from ha_actions.step_parts.run import Run
 

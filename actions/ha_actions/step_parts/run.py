@@ -32,7 +32,8 @@ from ha_actions.model import (
 from ha_actions.outside import Outside
 from ha_actions.ports import Cloud, Fence, Stacks
 from ha_actions.records.batches import Batches, Outcomes
-from ha_actions.records.incidents import LEASE_S, Record
+from ha_actions.records.claims import LEASE_S
+from ha_actions.records.incidents import Record
 from ha_actions.settings import Policy
 
 T = TypeVar("T")

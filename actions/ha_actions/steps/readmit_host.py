@@ -22,7 +22,8 @@ from ha_actions.model import (
 )
 from ha_actions.ports import Cloud
 from ha_actions.records import cut_off
-from ha_actions.records.incidents import LEASE_S, RETURN_ENDED
+from ha_actions.records.claims import LEASE_S
+from ha_actions.records.incidents import RETURN_ENDED
 from ha_actions.step_parts.gathering import earlier_guests
 from ha_actions.step_parts.returns import (
     LIFTED,

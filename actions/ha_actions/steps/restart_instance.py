@@ -17,7 +17,7 @@ from ha_actions.deciders.server_failure import (
 from ha_actions.errors import Failed, NoAnswer, Refused, Transient
 from ha_actions.model import Claim, Guest, Host
 from ha_actions.model.server import Climb, Rung, ServerFailure
-from ha_actions.records.incidents import LEASE_S
+from ha_actions.records.claims import LEASE_S
 from ha_actions.records.server_record import ServerRecord
 from ha_actions.step_parts.batch_step import NO_ANSWER_S
 from ha_actions.step_parts.run import Run, host_named
