@@ -4,6 +4,7 @@ plug-in, Mistral; as far as `ha-watch` begins it and Mistral shows it.
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 
@@ -53,10 +54,12 @@ def exists(execution: str) -> bool:
 
 def by_alarm(host: str) -> str:
     """Say on the bus that the host is dead, as one watch does; the execution
-    that the installed alarm starts.
+    that has its incident, or that was started and has ended without one.
 
     It is not the only one: our own force-down is an event too, and what that
-    starts meets the open incident and is dismissed.
+    starts meets the open incident and is dismissed. Nor is it always the one
+    that this alarm starts: once a minute `ha.v1.reconcile` looks around, and
+    may have found the host first.
     """
     execution = told_dead(host, str(uuid.uuid4()))
     until(
@@ -65,7 +68,27 @@ def by_alarm(host: str) -> str:
         f"Aodh and the plug-in starting {execution} for {host}",
         0.05,
     )
-    return execution
+    return until(
+        lambda: _at_work(host) or (_ended(execution) and execution),
+        ROUTE_S,
+        f"{execution} opening the incident of {host}",
+    )
+
+
+def _at_work(host: str) -> str:
+    """The execution that has the host's open incident."""
+    path = f"/environments/ha.open.{host}"
+    answer = world.cloud("lab").workflow.get(path, raise_exc=False)
+    if answer.status_code != 200:
+        return ""
+    entry = json.loads(json.loads(answer.json()["variables"])["json"])
+    return str(entry["execution"])
+
+
+def _ended(execution: str) -> bool:
+    path = f"/executions/{execution}"
+    state = world.cloud("lab").workflow.get(path).json()["state"]
+    return state not in ("RUNNING", "IDLE")
 
 
 def told_dead(host: str, incident: str) -> str:
