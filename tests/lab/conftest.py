@@ -19,12 +19,18 @@ HERE = Path(__file__).resolve().parent
 FIGURE = "figure"
 LONG = (
     "test_one_death",
-    "test_twenty_mixed",
-    "test_ten_servers",
-    "test_own_actions",
     "test_docs",
+    "test_twenty_mixed",
     "test_choices",
+    "test_chain",
+    "test_conformance",
+    "test_trouble",
+    "test_killed_in_the_middle",
+    "test_cattle",
+    "test_ten_servers",
 )
+"""Modules, and one drill of many, that take a minute and more: the longest
+begin first, so that no lab waits for another's last one."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,10 +68,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """The full lab's drills run only when they are named; those that take
-    minutes begin first, so that no lab waits for another's last one.
+    """The full lab's drills run only when they are named, the longest first.
+    Labs share them one by one, but for those of a module that marks itself as
+    one `xdist_group`, for they look at what one of them has made.
     """
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    items.sort(key=_when)
     for size in ("lab_full", "lab_heat"):
         if size in (config.option.markexpr or ""):
             continue
@@ -74,6 +81,11 @@ def pytest_collection_modifyitems(
             items=[i for i in items if i not in kept]
         )
         items[:] = kept
+
+
+def _when(item: pytest.Item) -> int:
+    names = (item.path.stem, getattr(item, "originalname", ""))
+    return next((n for n, long in enumerate(LONG) if long in names), len(LONG))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -49,7 +49,7 @@ def wait(execution: str, seconds: float = 240) -> dict[str, Any]:
         lambda: (found := state(execution)) in ENDED and found,
         seconds,
         lambda: f"the end of {execution}: {_tasks(execution)}",
-        every=0.5,
+        every=0.8,
     )
     found = call("GET", f"/executions/{execution}").json()
     output: dict[str, Any] = json.loads(found.get("output") or "{}")

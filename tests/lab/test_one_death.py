@@ -25,7 +25,7 @@ from one_death import (
 )
 from test_cattle import copies
 
-pytestmark = pytest.mark.lab_full
+pytestmark = [pytest.mark.lab_full, pytest.mark.xdist_group("one_death")]
 
 
 @pytest.fixture(scope="module")

@@ -155,6 +155,7 @@ def kind(path: str) -> str:
     return "/".join("ID" if w.count("-") == 4 else w for w in words)
 
 
+@pytest.mark.lab_core
 def test_ten_servers(full: ModuleType, figure: Any) -> None:
     import control as ctl
 

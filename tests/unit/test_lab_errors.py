@@ -135,7 +135,7 @@ def stub(path: Path, log: Path, status: int) -> None:
     path.chmod(0o755)
 
 
-UPS = ["lab1 up --full", "lab2 up --full"]
+UP = "lab1 up --full"  # the other is started by the drills' own worker
 DOWNS = ["lab1 down", "lab2 down"]
 DRILLS = ["python -u -m pytest"]
 
@@ -143,9 +143,9 @@ DRILLS = ["python -u -m pytest"]
 @pytest.mark.parametrize(
     ("up", "drills", "calls"),
     [
-        (0, 0, [*UPS, *DRILLS, *DOWNS]),
-        (0, 1, [*UPS, *DRILLS, *DOWNS]),
-        (1, 0, [*UPS[:1], *DOWNS]),
+        (0, 0, [UP, *DRILLS, *DOWNS]),
+        (0, 1, [UP, *DRILLS, *DOWNS]),
+        (1, 0, [UP, *DOWNS]),
     ],
 )
 def test_make_takes_its_labs_down_however_it_ends(

@@ -56,7 +56,6 @@ def configure() -> None:
             "notifier": {"type": "local"},
             "event_engine": {"listener_pool_name": "lab"},
             "scheduler": {
-                "fixed_delay": 0.5,
                 # what a killed engine had begun is another's after this
                 "pickup_job_after": 10,
                 "captured_job_timeout": 15,
