@@ -35,7 +35,7 @@ def until(
     check: Callable[[], T | None],
     seconds: float,
     what: str | Callable[[], str],
-    every: float = 0.2,
+    every: float = 0.4,
 ) -> T:
     """Poll until `check` answers something true and return it; Late after
     `seconds`.

@@ -242,7 +242,11 @@ def wait_server(
     seen: dict[str, Any] = {}
 
     def settled() -> dict[str, Any] | None:
+        if not _may_be(server_id, status, "ERROR"):
+            seen["status"] = f"neither {status} nor in ERROR"
+            return None
         found = server(server_id)
+        seen.clear()
         seen.update(found or {"status": "gone"})
         if (
             found
@@ -265,6 +269,18 @@ def wait_server(
         lambda: f"server {server_id} being {status}, last seen {seen}",
         every=0.8,
     )
+
+
+def _may_be(server_id: str, *statuses: str) -> bool:
+    """Whether it has one of them. Nova asks Neutron twice to show a server,
+    and not at all to list it.
+    """
+    words = "".join(f"&status={status}" for status in statuses)
+    answer = cloud().compute.get(
+        f"/servers?all_tenants=1&uuid={server_id}{words}",
+        microversion=MICROVERSION,
+    )
+    return bool(answer.json()["servers"])
 
 
 def compute_service(host: str) -> dict[str, Any]:
