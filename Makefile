@@ -96,7 +96,7 @@ test-lab: $(READY)
 	  trap 'exit 130' INT TERM; \
 	  HA_LAB=1 $(LAB) up --full || exit; \
 	  $(BIN)/python -u -m pytest -v --durations=0 --durations-min=1 \
-	    -n $(LABS) --dist loadgroup --no-loadscope-reorder \
+	    -n $(LABS) --dist loadscope --no-loadscope-reorder \
 	    -m "$(DRILLS)" tests/lab
 
 bench: $(READY)

@@ -31,6 +31,13 @@ LONG = (
 )
 """Modules, and one drill of many, that take a minute and more: the longest
 begin first, so that no lab waits for another's last one."""
+TOGETHER = (
+    "test_one_death",
+    "test_docs",
+    "test_conformance",
+    "test_conformance_handover",
+)
+"""Modules whose tests look at what the first of them has made: on one lab."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,10 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """The full lab's drills run only when they are named, the longest first.
-    Labs share them one by one, but for those of a module that marks itself as
-    one `xdist_group`, for they look at what one of them has made.
-    """
+    """The full lab's drills run only when named; the longest come first."""
     items.sort(key=_when)
     for size in ("lab_full", "lab_heat"):
         if size in (config.option.markexpr or ""):
@@ -86,6 +90,21 @@ def pytest_collection_modifyitems(
 def _when(item: pytest.Item) -> int:
     names = (item.path.stem, getattr(item, "originalname", ""))
     return next((n for n, long in enumerate(LONG) if long in names), len(LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Labs share the drills one by one, but for those of TOGETHER."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.split("::")[0]
+            return module if Path(module).stem in TOGETHER else nodeid
+
+    if "lab_" in (config.option.markexpr or ""):
+        return OneByOne(config, log)
+    return None
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -18,7 +18,7 @@ from ha_actions.model.likeness import Disk
 from ha_actions.ports import Cloud
 from twins import BY_NAME, DEAD, OTHERS, ROWS, Real, Simulated, Stage
 
-pytestmark = [pytest.mark.lab_full, pytest.mark.xdist_group("conformance")]
+pytestmark = pytest.mark.lab_full
 
 SETTLED_S = 120
 AWAY = ("shelved_offloaded",)

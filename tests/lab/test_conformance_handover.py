@@ -24,7 +24,7 @@ from ha_actions.sim.cloud import SimCloud
 from ha_actions.sim.scenario import GuestSpec, HostSpec, WorldSpec
 from twins import claim_for
 
-pytestmark = [pytest.mark.lab_full, pytest.mark.xdist_group("handover")]
+pytestmark = pytest.mark.lab_full
 
 HOST, SPARE = "host1", "host2"
 INCIDENT = "conformance"

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from test_pools import Pool
 
-pytestmark = [pytest.mark.lab_full, pytest.mark.xdist_group("docs")]
+pytestmark = pytest.mark.lab_full
 
 DOCS = Path(__file__).parents[2] / "docs"
 INSTALL = {

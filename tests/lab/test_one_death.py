@@ -25,7 +25,7 @@ from one_death import (
 )
 from test_cattle import copies
 
-pytestmark = [pytest.mark.lab_full, pytest.mark.xdist_group("one_death")]
+pytestmark = pytest.mark.lab_full
 
 
 @pytest.fixture(scope="module")
