@@ -88,13 +88,17 @@ test-aodh: $(READY)
 
 # The whole control plane, Mistral distributed, the pack installed in it: so
 # many of them side by side share the drills, for a drill mostly waits. The
-# others start while the first one's drills run. They are taken down again
-# however this ends. DRILLS="lab_full and lab_core": those that CI runs.
+# first starts beside the installation, the others while its drills run. They
+# are taken down again however this ends. DRILLS="lab_full and lab_core": those
+# that CI runs.
 LABS ?= 2
-test-lab: $(READY)
-	@trap 'for n in $$(seq $(LABS)); do HA_LAB=$$n $(LAB) down; done' EXIT; \
+test-lab:
+	@trap 'for n in $$(seq $(LABS)); do HA_LAB=$$n $(LAB) down & done; wait' \
+	    EXIT; \
 	  trap 'exit 130' INT TERM; \
+	  $(MAKE) -s --no-print-directory install & installed=$$!; \
 	  HA_LAB=1 $(LAB) up --full || exit; \
+	  wait $$installed || exit; \
 	  $(BIN)/python -u -m pytest -v --durations=0 --durations-min=1 \
 	    -n $(LABS) --dist loadscope --no-loadscope-reorder \
 	    -m "$(DRILLS)" tests/lab
