@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from types import ModuleType
 from typing import Any
 
 import pytest
-from many import PET
 
 pytestmark = pytest.mark.lab_full
 
@@ -106,53 +104,6 @@ def test_force_down_by_another_reaches_the_operators_alarm(
         event = there.bodies("/forced")[0]["reason_data"]["event"]
     traits = {name: value for name, _, value in event["traits"]}
     assert traits["host"] == "host4"
-
-
-def test_a_host_dies_and_nobody_does_anything(
-    full: ModuleType, bus: ModuleType, figure: Any
-) -> None:
-    """The whole chain: the power goes, ha-watch, the broker, Aodh, the
-    plug-in, Mistral, the server elsewhere.
-    """
-    import control
-    from rig import services
-
-    lab = full
-    services.named("ha-watch").up()
-    watching = time.monotonic()
-    id = lab.boot("db", "host1", metadata=PET)
-    # its own quiet time, and a few rounds
-    time.sleep(max(0.0, watching + 12 - time.monotonic()))
-    assert control.incidents() == []
-    began = time.time()
-    lab.pull_plug("host1")
-    stages = {}
-
-    def stage(name: str, seen: object) -> None:
-        bus.until(seen, 240, name, 0.1)
-        stages[name] = round(time.time() - began, 1)
-
-    stage("Nova says down", lambda: _down(lab, "host1"))
-    stage("incident open", lambda: control.still_open() == ["host1"])
-    stage("evacuation posted", lambda: control.evacuations(id))
-    stage("closed", lambda: not control.still_open())
-    figure(f"seconds after the power went: {stages}")
-    moved = lab.server(id)
-    assert (moved["status"], moved["host"] != "host1") == ("ACTIVE", True)
-    assert lab.copies_running(id) == [moved["host"]]
-    assert len(control.evacuations(id)) == 1
-    path = f"/executions?workflow_name={control.FLOW}&fields=id,description"
-    rows = control.call("GET", path).json()["executions"]
-    events = [json.loads(row["description"])["event"] for row in rows]
-    # Our own force-down is an event too; it meets the open incident.
-    assert events.count("compute.service.down") == 1, rows
-    assert set(events) <= {"compute.service.down", "service.update"}
-    (incident,) = control.incidents()
-    assert incident["state"] == "closed", incident
-
-
-def _down(lab: ModuleType, host: str) -> bool:
-    return bool(lab.compute_service(host)["state"] == "down")
 
 
 def test_how_long_an_event_takes_to_become_an_execution(

@@ -171,7 +171,7 @@ def cut_watch(watches: Running, folder: Path) -> Iterator[Cut]:
         clouds = yaml.safe_load(settings.CLOUDS_YAML.read_text())
         mine = clouds["clouds"]["lab"]
         mine["auth"]["auth_url"] = _away(mine["auth"]["auth_url"])
-        mine["api_timeout"] = 10  # else one call waits in the dark for 90 s
+        mine["api_timeout"] = 5  # else one call waits in the dark for 90 s
         for kind, api in (("compute", "nova"), ("workflow", "mistral")):
             url = _away(settings.api_url(api))
             mine[f"{kind}_endpoint_override"] = url
