@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,9 @@ class Running:
     def stop(self) -> None:
         """End all, and show what the watches said."""
         for one in self._started:
-            one.kill()
+            # all of its session: faketime does not become what it starts
+            with suppress(ProcessLookupError):
+                os.killpg(one.pid, signal.SIGKILL)
             one.wait()
         for log in sorted(self._folder.glob("watch-*.log")):
             print(log.name, log.read_text()[-3000:])
