@@ -27,8 +27,8 @@ STATES = {
 # happens, 12 of them POSTs; each four seconds that Nova takes cost one look at
 # the migrations. Other executions ask in the same time: reconcile once a
 # minute, and the single servers' alarms of s0, s1 and s2, which stop or pause
-# (3 to 5). Measured: 39 and 0.73 at load 13, the last in place after 21 s; 44
-# at load 30, after 46 s; 1.10, and 1.29 at load 32. These are the bars.
+# (3 to 5). Measured on a lab alone: 36 to 39, and 1.06 to 1.11; beside another
+# up to 1.31, for its load changes between the halves. These are the bars.
 CALLS = 45
 RATIO = 1.5
 LOOK_S = 0.05
