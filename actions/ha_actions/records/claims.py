@@ -1,7 +1,8 @@
 """Leave to change the world, for one holder at a time.
 
-Each taking and each renewal of a claim is an entry of its own, created and
-never updated: of two that try at once, one is told no.
+Each taking and each renewal of a claim is an entry of its own, which is
+created: of two that try at once, one is told no. Only its holder writes it
+again, to end it early.
 """
 
 from __future__ import annotations
